@@ -1,0 +1,71 @@
+"""The life of a container, in order. The zipapp, `python -m pyinit` and the installed `pyinit` all start here."""
+
+import posix
+import sys
+
+from pyinit import boot, spawn
+from pyinit.log import Fatal, Log
+from pyinit.settings import Settings, without_options
+
+
+def main() -> None:
+    """Run, and end with the exit status. Nothing is left to clean up, so the interpreter's own end is skipped."""
+    posix._exit(run(sys.argv, Log()))
+
+
+def run(arguments: "list[str]", log: Log) -> int:
+    """One run, stage by stage. Each takes what the one before made. Returns the exit status."""
+    journal = None
+    try:
+        inherited = boot.take_over()
+        settings = choose(arguments, inherited)
+        if settings.answer:
+            from pyinit import help
+
+            return help.show(settings.answer)
+        log.level = settings.verbosity
+        if settings.events:
+            from pyinit.journal import Journal
+
+            journal = Journal(settings.events)
+            journal.write("start", pid=posix.getpid(), arguments=arguments)
+        if posix.getpid() != 1 or settings.parent_death_signal:
+            from pyinit import prepare
+
+            prepare.adopt_orphans(settings, log)
+            prepare.watch_parent(settings, inherited.parent)
+        terminal = spawn.controlling_terminal()
+        program_pid = 0 if settings.pause else spawn.start(settings, inherited, terminal, log)
+    except Fatal as error:
+        log.error(error.message)
+        if error.usage:
+            log.error(error.usage)
+        if journal:
+            journal.write("ended", status=error.status, error=error.message)
+        return error.status
+    except Exception as error:  # a fault of ours: still one line, and never a traceback
+        log.error(f"internal error before the program started: {type(error).__name__}: {error}")
+        return 1
+    if journal and program_pid:
+        journal.write("spawn", pid=program_pid, program=settings.program)
+    # Loaded only now, while the program starts beside us. It was read with the rest of the file.
+    from pyinit.supervisor import Supervisor
+
+    status = Supervisor(program_pid, settings, terminal, log, journal).run()
+    if journal:
+        journal.write("ended", status=status)
+    return status
+
+
+def choose(arguments: "list[str]", inherited: boot.Inherited) -> Settings:
+    """The settings of this run. The parser is loaded only if there is something to parse."""
+    settings = without_options(arguments, inherited.environment)
+    if settings is None:
+        from pyinit import command_line
+
+        settings = command_line.read(arguments, inherited.environment)
+    return settings
+
+
+if __name__ == "__main__":
+    main()

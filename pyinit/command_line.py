@@ -1,0 +1,234 @@
+"""The command line: the table of options and its parser. Help and the README are made from the same table."""
+
+import _signal
+
+from pyinit import signals
+from pyinit.log import Fatal
+from pyinit.message import decode
+from pyinit.settings import DEFAULTS, Settings
+
+# Letter, name, value. What a value looks like decides how it is read (_READERS); an option without one is a switch.
+# Every option but the answers has a variable: PYINIT_ and its name. What each does is said in pyinit.help.
+OPTIONS = (
+    ("s", "subreaper", ""),
+    ("p", "parent-death-signal", "SIGNAL"),
+    ("g", "kill-process-group", ""),
+    ("c", "single-child", ""),
+    ("e", "remap-exit", "CODE[:TO]"),
+    ("w", "warn-on-reap", ""),
+    ("r", "rewrite", "FROM:TO"),
+    ("", "session", ""),
+    ("P", "pause", ""),
+    ("", "events", "PATH"),
+    ("v", "verbose", ""),
+    ("q", "quiet", ""),
+    ("l", "license", ""),
+    ("h", "help", ""),
+    ("V", "version", ""),
+)
+ANSWERS = ("license", "help", "version")
+COUNTED = ("verbose", "quiet")
+REPEATABLE = ("CODE[:TO]", "FROM:TO")
+OPPOSITES = {"kill-process-group": "single-child", "single-child": "kill-process-group"}
+
+USAGE = "usage: pyinit [OPTIONS] [--] PROGRAM [ARGUMENT...]"
+
+_YES = ("1", "yes", "true", "on")
+_NO = ("", "0", "no", "false", "off")
+
+# Given maps the name of an option to how it was given: the words for messages ("-r", "PYINIT_REWRITE"), and the text.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Given = dict[str, list[tuple[str, str]]]
+
+
+def read(arguments: "list[str]", environment: "dict[bytes, bytes]") -> Settings:
+    """Settings from `sys.argv` and `posix.environ`. The command line wins over the environment.
+
+    Raises Fatal with status 2 (1 under tini's name, as tini) and a line that names option, value and what would be
+    right.
+    """
+    personality = _personality(arguments[0])
+    try:
+        given, program = _parse(arguments[1:])
+        for name, texts in _variables(environment).items():
+            if name not in given and OPPOSITES.get(name) not in given:
+                given[name] = texts
+        return _settings(personality, given, tuple(program))
+    except ValueError as error:
+        raise Fatal(str(error), 1 if personality == "tini" else 2, USAGE) from None
+
+
+def _personality(path: str) -> str:
+    """The init whose name we were started under: a symbolic link or a copy named `tini` makes us behave as tini."""
+    name = path.rpartition("/")[2]
+    return "tini" if name in ("tini", "tini-static", "docker-init") else "pyinit"
+
+
+def _parse(words: "list[str]") -> "tuple[Given, list[str]]":
+    """The options as they were written, and the words of the program. As getopt_long does, up to the first operand."""
+    letters = {letter: (name, value) for letter, name, value in OPTIONS if letter}
+    names = {name: value for _, name, value in OPTIONS}
+    given: "Given" = {}
+    at = 0
+    while at < len(words):
+        word = words[at]
+        if word == "--":
+            at += 1
+            break
+        if word == "-" or not word.startswith("-"):
+            break
+        at += 1
+        if word.startswith("--"):
+            name, equals, text = word[2:].partition("=")
+            if name not in names:
+                raise ValueError(f"unknown option --{name}")
+            if names[name] and not equals:
+                text = _value_of(f"--{name}", names[name], words, at)
+                at += 1
+            _add(given, name, f"--{name}", text if names[name] or equals else "yes")
+            continue
+        cluster = word[1:]
+        while cluster:
+            label, cluster = "-" + cluster[0], cluster[1:]
+            if label[1] not in letters:
+                raise ValueError(f"unknown option {label}")
+            name, value = letters[label[1]]
+            if value and not cluster:
+                cluster = _value_of(label, value, words, at)
+                at += 1
+            _add(given, name, label, cluster if value else "yes")
+            if value:
+                break
+    return given, words[at:]
+
+
+def _value_of(label: str, value: str, words: "list[str]", at: int) -> str:
+    """The word after an option that takes a value."""
+    if at == len(words):
+        raise ValueError(f"{label}: a value is missing: {value}")
+    return words[at]
+
+
+def _add(given: "Given", name: str, label: str, text: str) -> None:
+    given.pop(OPPOSITES.get(name, ""), None)
+    given.setdefault(name, []).append((label, text))
+
+
+def _variables(environment: "dict[bytes, bytes]") -> "Given":
+    """What the environment says: our variables, then tini's where ours do not say."""
+    given: "Given" = {}
+    ours = {b"PYINIT_" + name.upper().replace("-", "_").encode(): (name, value) for _, name, value in OPTIONS}
+    for variable in environment:
+        if variable.startswith(b"PYINIT_") and variable in ours:
+            name, value = ours[variable]
+            text = decode(environment[variable])
+            if text and name not in ANSWERS:
+                label = variable.decode()
+                given[name] = [(label, part) for part in (text.split(",") if value in REPEATABLE else [text])]
+    # As tini: these two count as soon as they are set, whatever they say.
+    if b"TINI_SUBREAPER" in environment:
+        given.setdefault("subreaper", [("TINI_SUBREAPER", "yes")])
+    if b"TINI_KILL_PROCESS_GROUP" in environment and "single-child" not in given:
+        given.setdefault("kill-process-group", [("TINI_KILL_PROCESS_GROUP", "yes")])
+    if b"TINI_VERBOSITY" in environment:
+        given["verbosity"] = [("TINI_VERBOSITY", decode(environment[b"TINI_VERBOSITY"]))]
+    return given
+
+
+def _settings(personality: str, given: "Given", program: "tuple[str, ...]") -> Settings:
+    """Read every text as its option wants it. Raises ValueError, with the option and the text."""
+    choices: "dict[str, Any]" = {}
+    for _, name, value in OPTIONS:
+        if name not in ANSWERS:
+            choices[name.replace("-", "_")] = _choice(name, value, given.get(name, []))
+    level = _choice("verbosity", "LEVEL", given.get("verbosity", []))
+    verbosity = level + choices.pop("verbose") - choices.pop("quiet")
+    group = choices.pop("kill_process_group")
+    if personality == "tini" and not group:
+        choices["single_child"] = True
+    answer = next((name for name in ANSWERS if name in given), "")
+    if not answer:
+        if choices["pause"] and program:
+            raise ValueError(f"--pause runs no program, but one was given: {' '.join(program)!r}")
+        if not choices["pause"] and (not program or not program[0]):
+            raise ValueError("no program to run")
+    return Settings(answer=answer, personality=personality, program=program, verbosity=verbosity, **choices)
+
+
+def _choice(name: str, value: str, texts: "list[tuple[str, str]]") -> "Any":
+    """The choice that the texts of one option make, or its default if there are none."""
+    result: "Any" = {} if value in REPEATABLE else _DEFAULTS.get(value, False)
+    if name in COUNTED:
+        value, result = "COUNT", 0
+    for label, text in texts:
+        try:
+            read: "Any" = _READERS[value](text)
+        except ValueError as error:
+            raise ValueError(f"{label}: {error}") from None
+        if value in REPEATABLE:
+            result[read[0]] = read[1]
+        elif value == "COUNT":
+            result += read
+        else:
+            result = read
+    return result
+
+
+def _switch(text: str) -> bool:
+    if text.lower() in _YES:
+        return True
+    if text.lower() in _NO:
+        return False
+    raise ValueError(f"{text!r} is neither yes nor no")
+
+
+def _count(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else int(_switch(text))
+
+
+def _level(text: str) -> int:
+    if text.isascii() and text.isdigit():
+        return int(text)
+    raise ValueError(f"{text!r} is no number from 0 (errors only) to 3 (everything)")
+
+
+def _status(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) <= 255:
+        return int(text)
+    raise ValueError(f"{text!r} is no exit status: 0 to 255")
+
+
+def _remapping(text: str) -> "tuple[int, int]":
+    code, _, to = text.partition(":")
+    return _status(code), _status(to) if to or text.endswith(":") else 0
+
+
+def _rewriting(text: str) -> "tuple[int, int]":
+    received, colon, forwarded = text.partition(":")
+    if not colon:
+        raise ValueError(f"{text!r} is not of the form FROM:TO, such as TERM:QUIT")
+    source = signals.number(received)
+    if source in (_signal.SIGKILL, _signal.SIGSTOP, _signal.SIGCHLD):
+        raise ValueError(f"{text!r}: {signals.name(source)} is never forwarded")
+    return source, 0 if forwarded == "0" else signals.number(forwarded)
+
+
+def _path(text: str) -> str:
+    if not text:
+        raise ValueError("an empty path")
+    return text
+
+
+_DEFAULTS = {"SIGNAL": 0, "PATH": "", "LEVEL": DEFAULTS["verbosity"]}
+_READERS = {
+    "": _switch,
+    "COUNT": _count,
+    "LEVEL": _level,
+    "SIGNAL": signals.number,
+    "CODE[:TO]": _remapping,
+    "FROM:TO": _rewriting,
+    "PATH": _path,
+}

@@ -1,0 +1,166 @@
+"""Building the zipapp.
+
+The file is a zip archive behind two lines and a block of byte code:
+
+    line 1      the shebang: opens the file, skips this line, runs the next
+    line 2      the loader: runs the byte code if this interpreter can, else the sources in the archive
+    byte code   all modules for one interpreter, after its magic number (PEP 3147); see pyinit.ctl.compile
+    archive     __main__.py, which `python3 FILE` runs and which runs line 2, and the sources in pyinit/
+"""
+
+import ast
+import io
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+from typing import IO
+
+PACKAGE = Path(__file__).resolve().parent.parent
+
+# The modules that run before every program, each after those that it imports.
+EAGER = (
+    "pyinit",
+    "pyinit.log",
+    "pyinit.signals",
+    "pyinit.settings",
+    "pyinit.boot",
+    "pyinit.spawn",
+    "pyinit.__main__",
+)
+
+# The modules that some runs import. They are read with the file, so that it may be replaced or deleted at any time.
+DEFERRED = (
+    "pyinit.command_line",
+    "pyinit.journal",
+    "pyinit.linux",
+    "pyinit.message",
+    "pyinit.prepare",
+    "pyinit.supervisor",
+    "pyinit.terminal",
+)
+
+# sys.argv[0] is "-c" here, and the file comes after it.
+LINE_1 = 'import sys as s;f=open(s.argv[1],"rb");f.readline();exec(f.readline())'
+
+# `python3 FILE` does the same.
+MAIN = 'import sys as s\n\ns.argv.insert(0, "")\nf = open(s.argv[1], "rb")\nf.readline()\nexec(f.readline())\n'
+
+# {size} bytes of byte code follow the magic number.
+LINE_2 = (
+    "from marshal import loads;from _frozen_importlib_external import MAGIC_NUMBER;"
+    "b=f.read(4)==MAGIC_NUMBER and f.read({size});f.close();del s.argv[0];s.path.insert(0,s.argv[0]);"
+    'exec(loads(b)if b else"from pyinit.__main__ import main;main()")\n'
+)
+
+# Before Linux 5.1 the kernel read no more of a first line (man 2 execve).
+FIRST_LINE_LIMIT = 127
+
+# zip knows no earlier time, and SOURCE_DATE_EPOCH may name a later one (reproducible-builds.org).
+EARLIEST_TIME = 315532800
+
+
+class BuildError(Exception):
+    """The file cannot be built; the message says why and what would be right."""
+
+
+def build(output: Path, python: "str | None" = None, source_only: bool = False) -> None:
+    """Write the zipapp to `output`, replacing it whole. Raises BuildError."""
+    python = python or sys.executable
+    first_line = make_first_line(python)
+    sources = {str(path.relative_to(PACKAGE.parent)): bare(path.read_text()) for path in sorted(module_files())}
+    byte_code = b"" if source_only else compile_with(compiler_for(python), sources)
+    file = io.BytesIO()
+    file.write(first_line)
+    file.write(LINE_2.format(size=max(0, len(byte_code) - 4)).encode())
+    file.write(byte_code)
+    write_archive(file, sources)
+    try:
+        replace_file(output, file.getvalue())
+    except OSError as error:
+        raise BuildError(f"--output: cannot write {str(output)!r}: {error.strerror}") from None
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write an executable file whole: under another name beside it, then renamed."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=path.name)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            os.fchmod(descriptor, 0o755)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def make_first_line(python: str) -> bytes:
+    """The shebang. Linux hands everything after the interpreter to it as one argument (man 2 execve), which is enough
+    to start without `runpy`, in isolated mode (-I) and without `site` (-S)."""
+    words = python.split()
+    if len(words) == 2 and words[0].endswith("/env"):
+        line = f"#!{words[0]} -S {words[1]} -ISc'{LINE_1}'\n"
+    elif len(words) == 1 and python.startswith("/"):
+        line = f"#!{python} -ISc{LINE_1}\n"
+    else:
+        raise BuildError(f"--python: {python!r} is neither an absolute path without spaces nor '/usr/bin/env NAME'")
+    if len(line) > FIRST_LINE_LIMIT:
+        longest = FIRST_LINE_LIMIT - len(line) + len(python)
+        raise BuildError(f"--python: {python!r} is too long: at most {longest} bytes fit the kernel's limit")
+    return line.encode()
+
+
+def module_files() -> "list[Path]":
+    """The modules that go in: the init, and nothing of pyinitctl."""
+    return [path for path in PACKAGE.rglob("*.py") if "ctl" not in path.relative_to(PACKAGE).parts]
+
+
+def bare(source: str) -> str:
+    """A module without comments, docstrings and annotations: half of the file's size would be for people only."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            node.body[:1] = [] if len(node.body) > 1 else [ast.Pass()]
+    return ast.unparse(tree) + "\n"
+
+
+def compiler_for(python: str) -> str:
+    """The interpreter whose byte code goes in: the one that will run the file, if it exists here."""
+    return python if os.access(python, os.X_OK) else sys.executable
+
+
+def compile_with(python: str, sources: "dict[str, str]") -> bytes:
+    """The magic number and the byte code, by a fresh interpreter: what marshal writes depends on what ran before."""
+    with tempfile.TemporaryDirectory() as directory:
+        for name, source in sources.items():
+            path = Path(directory, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(source)
+        done = subprocess.run(
+            [python, "-IS", str(PACKAGE / "ctl" / "compile.py"), *EAGER, "--", *DEFERRED],
+            cwd=directory,
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+        )
+    if done.returncode:
+        reason = done.stderr.decode(errors="replace").strip()
+        raise BuildError(f"--python: {python!r} cannot compile the modules: {reason}")
+    return done.stdout
+
+
+def write_archive(file: IO[bytes], sources: "dict[str, str]") -> None:
+    seconds = max(EARLIEST_TIME, int(os.environ.get("SOURCE_DATE_EPOCH", EARLIEST_TIME)))
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, source in {"__main__.py": MAIN, **sources}.items():
+            entry = zipfile.ZipInfo(name, time.gmtime(seconds)[:6])
+            entry.external_attr = 0o644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, source, compresslevel=9)

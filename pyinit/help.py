@@ -1,0 +1,63 @@
+"""What --help, --version and --license show. Imported only to show it."""
+
+import posix
+
+from pyinit import __version__
+from pyinit.command_line import OPTIONS, USAGE
+
+# What each option does, and where it comes from.
+TEXTS = {
+    "subreaper": ("fail if orphans cannot be adopted; adopting is tried anyway", "tini"),
+    "parent-death-signal": ("get SIGNAL when the parent dies", "tini"),
+    "kill-process-group": ("forward signals to the program's process group: the default", "tini"),
+    "single-child": ("forward signals to the program alone", "dumb-init"),
+    "remap-exit": ("report the exit status CODE as TO, or as 0; repeatable", "tini, more"),
+    "warn-on-reap": ("say which orphan was reaped", "tini"),
+    "rewrite": ("forward the signal TO instead of FROM, 0 drops it; repeatable", "dumb-init"),
+    "session": ("the program leads its own session and gets the terminal", "dumb-init"),
+    "pause": ("run no program: reap until INT or TERM", "catatonit"),
+    "events": ("append the journal, JSON lines, to PATH; - is standard error", "pyinit"),
+    "verbose": ("say more; repeatable", "tini"),
+    "quiet": ("say less; repeatable", "pyinit"),
+    "license": ("show the license", "tini"),
+    "help": ("show this help", "tini"),
+    "version": ("show the version", "tini"),
+}
+
+_CLOSING = """
+Options end at the first word that is not one. Each has a variable, such as
+PYINIT_REWRITE=TERM:QUIT (yes or no for a switch, a number for -v and -q, commas
+between repeated values); the command line wins. TINI_SUBREAPER,
+TINI_KILL_PROCESS_GROUP and TINI_VERBOSITY work too.
+
+Exit status: the program's, or 128 + the signal that killed it; 127 not found, 126
+cannot be executed, 2 wrong usage, 1 anything else that keeps it from starting.
+"""
+
+
+def help_text() -> str:
+    """The whole of --help."""
+    heads = [
+        (f"  -{letter}, " if letter else "      ") + f"--{name} {value}".rstrip() for letter, name, value in OPTIONS
+    ]
+    width = max(map(len, heads)) + 2
+    rows = [head.ljust(width) + TEXTS[name][0] for head, (_, name, _) in zip(heads, OPTIONS)]
+    purpose = "Run PROGRAM: forward signals to it, reap orphans, and end with its status."
+    return "\n".join([USAGE, "", purpose, "", *rows, _CLOSING])
+
+
+def show(answer: str) -> int:
+    """Write what was asked for to standard output. Returns the exit status: 1 if it cannot be written."""
+    if answer == "help":
+        text = help_text()
+    elif answer == "version":
+        text = f"pyinit {__version__}\n"
+    else:
+        from pyinit.license import TEXT as text
+    data = text.encode()
+    try:
+        while data:
+            data = data[posix.write(1, data) :]
+    except OSError:
+        return 1
+    return 0

@@ -1,0 +1,50 @@
+"""Messages for people, one line each, on standard error. Writing them never blocks and never raises."""
+
+ERROR, WARNING, INFO, DEBUG = range(4)  # tini's levels: -v shows one more, -q one less
+
+
+class Fatal(Exception):
+    """Ends the run before the program starts.
+
+    `message` is the line for standard error, `status` the exit status. `usage` is a second line.
+    """
+
+    def __init__(self, message: str, status: int, usage: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.usage = usage
+
+
+class Log:
+    """Writes messages up to a level to standard error, as `pyinit: MESSAGE`."""
+
+    def __init__(self, level: int = WARNING, name: str = "pyinit") -> None:
+        self.level = level
+        self.name = name
+        self._descriptor = -1
+
+    def write(self, level: int, text: str) -> None:
+        """Write one line if `level` is shown. A line that cannot be written is dropped: signals matter more."""
+        if level > self.level:
+            return
+        from pyinit import message  # most runs have nothing to say
+
+        try:
+            if self._descriptor < 0:
+                self._descriptor = message.without_blocking(2)
+            message.write_now(self._descriptor, message.encode(f"{self.name}: {message.printable(text)}\n"))
+        except (OSError, MemoryError):
+            pass
+
+    def error(self, message: str) -> None:
+        self.write(ERROR, message)
+
+    def warning(self, message: str) -> None:
+        self.write(WARNING, message)
+
+    def info(self, message: str) -> None:
+        self.write(INFO, message)
+
+    def debug(self, message: str) -> None:
+        self.write(DEBUG, message)

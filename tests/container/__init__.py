@@ -1,0 +1,1 @@
+"""Tests in real containers: podman, an image made here, and pyinit as the entry point."""

@@ -1,0 +1,57 @@
+"""An image as its author writes it, and the one file that goes into it."""
+
+from __future__ import annotations
+
+import uuid
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .support import Containers
+
+pytestmark = [pytest.mark.container, pytest.mark.timeout(120, func_only=True)]
+
+CONTAINERFILE = """\
+FROM {base}
+COPY pyinit /pyinit
+ENTRYPOINT ["/pyinit", "--"]
+CMD ["sh", "-c", "echo as the image says; exit 4"]
+"""
+
+
+@pytest.fixture
+def built_image(containers: Containers, image: str, zipapp_for_containers: Path, tmp_path: Path) -> Iterator[str]:
+    """An image with pyinit copied into it; it goes when the test ends."""
+    name = f"localhost/pyinit-test-{uuid.uuid4().hex[:12]}"
+    (tmp_path / "pyinit").write_bytes(zipapp_for_containers.read_bytes())
+    (tmp_path / "pyinit").chmod(0o755)
+    (tmp_path / "Containerfile").write_text(CONTAINERFILE.format(base=image))
+    containers.podman("build", "--quiet", "--tag", name, str(tmp_path), seconds=120)
+    try:
+        yield name
+    finally:
+        containers.remove()  # no image goes while a container of it is there
+        containers.podman("rmi", "--force", name)
+
+
+def test_image_with_the_entry_point_runs_its_program(containers: Containers, built_image: str) -> None:
+    bare = ("--label", containers.label, built_image)
+    own = containers.podman("run", *bare, check=False)
+    assert (own.returncode, own.stdout, own.stderr) == (4, "as the image says\n", "")
+    other = containers.podman("run", *bare, "sh", "-c", "echo $$ $PPID", check=False)
+    assert other.returncode == 0
+    assert other.stdout.split()[1] == "1"
+
+
+def test_f53_file_holds_nothing_but_its_own_source_and_byte_code(zipapp_for_containers: Path) -> None:
+    with zipfile.ZipFile(zipapp_for_containers) as archive:
+        files = {entry.filename: archive.read(entry) for entry in archive.infolist() if not entry.is_dir()}
+    assert {name.rpartition(".")[2] for name in files} <= {"py", "pyc"}
+    assert not [name for name, content in files.items() if content.startswith(b"\x7fELF")]
+    assert not [name for name in files if "ctl" in name.split("/") or "click" in name or "psutil" in name]
+    assert zipapp_for_containers.stat().st_size <= 64 * 1024
