@@ -6,6 +6,7 @@ import sys
 from pyinit import boot, spawn
 from pyinit.log import Fatal, Log
 from pyinit.settings import Settings, without_options
+from pyinit.supervisor import Supervisor
 
 
 def main() -> None:
@@ -35,6 +36,8 @@ def run(arguments: "list[str]", log: Log) -> int:
             prepare.adopt_orphans(settings, log)
             prepare.watch_parent(settings, inherited.parent)
         terminal = spawn.controlling_terminal()
+        # Made before the fork: after it every page that is written to is copied first, which is slow.
+        supervisor = Supervisor(settings, terminal, log, journal)
         program_pid = 0 if settings.pause else spawn.start(settings, inherited, terminal, log)
     except Fatal as error:
         log.error(error.message)
@@ -48,10 +51,7 @@ def run(arguments: "list[str]", log: Log) -> int:
         return 1
     if journal and program_pid:
         journal.write("spawn", pid=program_pid, program=settings.program)
-    # Loaded only now, while the program starts beside us. It was read with the rest of the file.
-    from pyinit.supervisor import Supervisor
-
-    status = Supervisor(program_pid, settings, terminal, log, journal).run()
+    status = supervisor.run(program_pid)
     if journal:
         journal.write("ended", status=status)
     return status

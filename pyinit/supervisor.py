@@ -19,7 +19,7 @@ _REAPED_AT_ONCE = 256
 
 
 class Supervisor:
-    """One run of the loop. `program_pid` is 0 in a pause, where there is no program."""
+    """The loop, and the few things that it remembers."""
 
     __slots__ = (
         "_journal",
@@ -33,17 +33,15 @@ class Supervisor:
         "status",
     )
 
-    def __init__(
-        self, program_pid: int, settings: Settings, terminal: int, log: Log, journal: "Journal | None"
-    ) -> None:
-        self.program_pid = program_pid
+    def __init__(self, settings: Settings, terminal: int, log: Log, journal: "Journal | None") -> None:
+        self.program_pid = 0  # 0 in a pause, where there is no program
         self.status = -1  # of the program, -1 while it runs
         self._settings = settings
         self._terminal = terminal
         self._log = log
         self._journal = journal
         self._own_pid = posix.getpid()
-        self._target = program_pid if settings.single_child else -program_pid
+        self._target = 0  # what kill is given: the program, or minus its process group
         self._rewrite = dict(settings.rewrite)
         if settings.session:
             # In a session of its own the program's group is orphaned, and the kernel discards these three (POSIX
@@ -51,8 +49,13 @@ class Supervisor:
             for stop in signals.TERMINAL_STOPS:
                 self._rewrite.setdefault(stop, _signal.SIGSTOP)
 
-    def run(self) -> int:
-        """Until the program has ended. Returns the status to end with, as a shell reports it (128 + signal)."""
+    def run(self, program_pid: int) -> int:
+        """Until the program has ended; with 0 for no program, until INT or TERM.
+
+        Returns the status to end with, as a shell reports it (128 + signal).
+        """
+        self.program_pid = program_pid
+        self._target = program_pid if self._settings.single_child else -program_pid
         reaping = False
         while self.status < 0:
             try:

@@ -29,6 +29,7 @@ EAGER = (
     "pyinit.settings",
     "pyinit.boot",
     "pyinit.spawn",
+    "pyinit.supervisor",
     "pyinit.__main__",
 )
 
@@ -39,7 +40,6 @@ DEFERRED = (
     "pyinit.linux",
     "pyinit.message",
     "pyinit.prepare",
-    "pyinit.supervisor",
     "pyinit.terminal",
 )
 
