@@ -1,6 +1,6 @@
 """Messages for people, one line each, on standard error. Writing them never blocks and never raises."""
 
-ERROR, WARNING, INFO, DEBUG = range(4)  # tini's levels: -v shows one more, -q one less
+ERROR, WARNING, INFO = range(3)  # tini's levels: -v shows one more, -q one less
 
 
 class Fatal(Exception):
@@ -45,6 +45,3 @@ class Log:
 
     def info(self, message: str) -> None:
         self.write(INFO, message)
-
-    def debug(self, message: str) -> None:
-        self.write(DEBUG, message)

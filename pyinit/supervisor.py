@@ -146,7 +146,7 @@ class Supervisor:
                 return
             if posix.WIFSTOPPED(status):
                 if pid == self.program_pid:
-                    self._program_stopped()
+                    self._program_stopped(posix.WSTOPSIG(status))
             elif pid == self.program_pid:
                 self.status = exit_status(status)
                 self._tell("reaped", pid, status, command)
@@ -172,12 +172,21 @@ class Supervisor:
 
             terminal.hand_over(self._terminal, self.program_pid, posix.getpgrp())
 
-    def _program_stopped(self) -> None:
-        """Under a shell with job control, stop with the program, so that the shell gets its terminal back."""
+    def _program_stopped(self, signal: int) -> None:
+        """Under a shell with job control, stop with the program: the shell sees a stopped job and has its terminal.
+
+        Unless the program was stopped for using the terminal while we are in the foreground: a shell's `fg` sends no
+        CONT to a job that runs, so that only now can the program be given the terminal.
+        """
         if self._terminal >= 0 and not self._settings.session and posix.getsid(0) != self._own_pid:
             from pyinit import terminal
 
-            if terminal.hand_over(self._terminal, self.program_pid, posix.getpgrp()):
+            group = posix.getpgrp()
+            wants_terminal = signal in (_signal.SIGTTIN, _signal.SIGTTOU)
+            if wants_terminal and terminal.hand_over(self._terminal, group, self.program_pid):
+                posix.kill(-self.program_pid, _signal.SIGCONT)
+            else:
+                terminal.hand_over(self._terminal, self.program_pid, group)
                 self._suspend(0)
 
     def _suspend(self, group: "int | None" = None) -> None:

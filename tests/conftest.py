@@ -29,7 +29,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> "Callable[[str], Pyinit]"
 
 
 def short(python: str) -> str:
-    """A path that fits a first line: a virtual environment's may be too long for it."""
+    """A path that fits a first line: that of a virtual environment may be too long for it."""
     return python if len(python) < 45 else str(Path(python).resolve())
 
 

@@ -4,7 +4,7 @@ The file is a zip archive behind two lines and a block of byte code:
 
     line 1      the shebang: opens the file, skips this line, runs the next
     line 2      the loader: runs the byte code if this interpreter can, else the sources in the archive
-    byte code   all modules for one interpreter, after its magic number (PEP 3147); see pyinit.ctl.compile
+    byte code   the modules for one interpreter, after its magic number (PEP 3147); see pyinit.ctl.compile
     archive     __main__.py, which `python3 FILE` runs and which runs line 2, and the sources in pyinit/
 """
 
@@ -33,15 +33,12 @@ EAGER = (
     "pyinit.__main__",
 )
 
-# The modules that some runs import. They are read with the file, so that it may be replaced or deleted at any time.
-DEFERRED = (
-    "pyinit.command_line",
-    "pyinit.journal",
-    "pyinit.linux",
-    "pyinit.message",
-    "pyinit.prepare",
-    "pyinit.terminal",
-)
+# The modules that may be imported while the program runs. They are read at the start, since the file may have been
+# replaced or deleted by then.
+KEPT = ("pyinit.message", "pyinit.terminal")
+
+# The modules that some runs import before the program starts.
+LATER = ("pyinit.command_line", "pyinit.journal", "pyinit.linux", "pyinit.prepare")
 
 # sys.argv[0] is "-c" here, and the file comes after it.
 LINE_1 = 'import sys as s;f=open(s.argv[1],"rb");f.readline();exec(f.readline())'
@@ -49,11 +46,12 @@ LINE_1 = 'import sys as s;f=open(s.argv[1],"rb");f.readline();exec(f.readline())
 # `python3 FILE` does the same.
 MAIN = 'import sys as s\n\ns.argv.insert(0, "")\nf = open(s.argv[1], "rb")\nf.readline()\nexec(f.readline())\n'
 
-# {size} bytes of byte code follow the magic number.
+# The magic number and {size} bytes of boot code follow, and the modules that it reads.
 LINE_2 = (
     "from marshal import loads;from _frozen_importlib_external import MAGIC_NUMBER;"
-    "b=f.read(4)==MAGIC_NUMBER and f.read({size});f.close();del s.argv[0];s.path.insert(0,s.argv[0]);"
-    'exec(loads(b)if b else"from pyinit.__main__ import main;main()")\n'
+    "del s.argv[0];s.path.insert(0,s.argv[0]);"
+    "exec(loads(f.read({size}))if f.read(4)==MAGIC_NUMBER else"
+    "'f.close();from pyinit.__main__ import main;main()')\n"
 )
 
 # Before Linux 5.1 the kernel read no more of a first line (man 2 execve).
@@ -72,10 +70,10 @@ def build(output: Path, python: "str | None" = None, source_only: bool = False) 
     python = python or sys.executable
     first_line = make_first_line(python)
     sources = {str(path.relative_to(PACKAGE.parent)): bare(path.read_text()) for path in sorted(module_files())}
-    byte_code = b"" if source_only else compile_with(compiler_for(python), sources)
+    boot_size, byte_code = (0, b"") if source_only else compile_with(compiler_for(python), sources)
     file = io.BytesIO()
     file.write(first_line)
-    file.write(LINE_2.format(size=max(0, len(byte_code) - 4)).encode())
+    file.write(LINE_2.format(size=boot_size).encode())
     file.write(byte_code)
     write_archive(file, sources)
     try:
@@ -136,15 +134,18 @@ def compiler_for(python: str) -> str:
     return python if os.access(python, os.X_OK) else sys.executable
 
 
-def compile_with(python: str, sources: "dict[str, str]") -> bytes:
-    """The magic number and the byte code, by a fresh interpreter: what marshal writes depends on what ran before."""
+def compile_with(python: str, sources: "dict[str, str]") -> "tuple[int, bytes]":
+    """The size of the boot code; the magic number and all byte code.
+
+    A fresh interpreter makes them, since what marshal writes depends on what ran before.
+    """
     with tempfile.TemporaryDirectory() as directory:
         for name, source in sources.items():
             path = Path(directory, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(source)
         done = subprocess.run(
-            [python, "-IS", str(PACKAGE / "ctl" / "compile.py"), *EAGER, "--", *DEFERRED],
+            [python, "-IS", str(PACKAGE / "ctl" / "compile.py"), *EAGER, "--", *KEPT, "--", *LATER],
             cwd=directory,
             env={**os.environ, "PYTHONHASHSEED": "0"},
             stdin=subprocess.DEVNULL,
@@ -153,7 +154,8 @@ def compile_with(python: str, sources: "dict[str, str]") -> bytes:
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip()
         raise BuildError(f"--python: {python!r} cannot compile the modules: {reason}")
-    return done.stdout
+    size, byte_code = done.stdout.split(b" ", 1)
+    return int(size), byte_code
 
 
 def write_archive(file: IO[bytes], sources: "dict[str, str]") -> None:
