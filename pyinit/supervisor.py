@@ -97,7 +97,8 @@ class Supervisor:
             self._resume()
         self._forward(signal, self._rewrite.get(signal, signal))
         if self._settings.session and signal in signals.TERMINAL_STOPS:
-            self._suspend()
+            # The kernel ignores this from PID 1 to itself, which nobody could resume (man 7 pid_namespaces).
+            posix.kill(self._own_pid, _signal.SIGSTOP)
 
     def _forward(self, received: int, signal: int) -> None:
         """Send a signal to the program's process group, or to the program alone."""
@@ -187,14 +188,9 @@ class Supervisor:
                 posix.kill(-self.program_pid, _signal.SIGCONT)
             else:
                 terminal.hand_over(self._terminal, self.program_pid, group)
-                self._suspend(0)
-
-    def _suspend(self, group: "int | None" = None) -> None:
-        """Stop ourselves, or our process group, as the terminal would have done; a signal CONT ends it.
-
-        The kernel ignores this from PID 1 to itself, which nobody could resume (man 7 pid_namespaces).
-        """
-        posix.kill(self._own_pid if group is None else group, _signal.SIGSTOP)
+                if not terminal.suspend_job() and signal == _signal.SIGTSTP and self._own_pid != 1:
+                    terminal.hand_over(self._terminal, group, self.program_pid)
+                    posix.kill(-self.program_pid, _signal.SIGCONT)
 
     def _resume(self) -> None:
         """Give the terminal back to the program, if the shell put us in the foreground again."""

@@ -24,6 +24,18 @@ def hand_over(terminal: int, giver: int, taker: int) -> bool:
         return False
 
 
+def suspend_job() -> bool:
+    """Stop our own process group as Ctrl-Z does, until it gets CONT. False if that did not stop us.
+
+    By TSTP, since the kernel discards that where nobody could resume us: in an orphaned process group (POSIX.1, 2.4.3),
+    as under `docker exec -it CONTAINER sh -c ...`, and for PID 1.
+    """
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGTSTP,))
+    posix.kill(0, _signal.SIGTSTP)
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGTSTP,))
+    return _signal.SIGCONT in _signal.sigpending()
+
+
 def give_up(terminal: int) -> None:
     """Leave the controlling terminal, so that a new session may have it. For a session leader.
 
