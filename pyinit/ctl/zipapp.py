@@ -118,15 +118,35 @@ def module_files() -> "list[Path]":
 
 def bare(source: str) -> str:
     """A module without comments, docstrings and annotations: half of the file's size would be for people only."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
-            node.returns = None
-        if isinstance(node, ast.arg):
-            node.annotation = None
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
-            node.body[:1] = [] if len(node.body) > 1 else [ast.Pass()]
-    return ast.unparse(tree) + "\n"
+    return ast.unparse(ast.fix_missing_locations(Bare().visit(ast.parse(source)))) + "\n"
+
+
+class Bare(ast.NodeTransformer):
+    """Takes out of a module what does nothing when it runs."""
+
+    def visit_If(self, node: ast.If) -> "ast.AST | None":
+        checking = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return None if checking else self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> "ast.AST | None":
+        return ast.Assign([node.target], self.visit(node.value)) if node.value else None
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        return ast.arg(node.arg)
+
+    def visit_body(self, node: "ast.Module | ast.ClassDef | ast.FunctionDef") -> ast.AST:
+        if ast.get_docstring(node) is not None:
+            del node.body[0]
+        self.generic_visit(node)
+        node.body = node.body or [ast.Pass()]
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.visit_body(node)
+
+    visit_Module = visit_body
+    visit_ClassDef = visit_body
 
 
 def compiler_for(python: str) -> str:

@@ -1,0 +1,58 @@
+"""What pyinit costs while nothing happens, and what it imports before the program starts."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support import DEADLINE, Pyinit, wait_until, waits_for_signals
+
+# Each of these takes milliseconds, or as long as several modules of ours.
+SLOW = {
+    "argparse", "click", "ctypes", "dataclasses", "enum", "errno", "json", "os", "psutil", "re", "signal", "site",
+    "subprocess", "threading", "traceback", "typing", "zlib",
+}  # fmt: skip
+
+# Runs the file as its first line does, and lists the modules at the moment of fork.
+SPY = """\
+import sys as s
+s.addaudithook(lambda event, _: event == "os.fork" and print(*s.modules, file=open(s.argv[0] + ".modules", "w")))
+del s.argv[1]
+f = open(s.argv[1], "rb")
+f.readline()
+exec(f.readline())
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["-v", "-w", "-r", "TERM:INT", "-e", "1"], ["--events", "/dev/null"]])
+def test_nothing_slow_is_imported_before_the_program_starts(
+    every_pyinit: Pyinit, tmp_path: Path, options: "list[str]"
+) -> None:
+    command = ["unshare", "--pid", "--fork", every_pyinit.python, "-ISc", SPY, str(tmp_path / "x")]
+    copy = tmp_path / "pyinit"
+    copy.write_bytes(every_pyinit.file.read_bytes())
+    done = subprocess.run([*command, str(copy), *options, "--", "true"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    modules = set(Path(f"{copy}.modules").read_text().split())
+    assert "pyinit.__main__" in modules
+    assert not modules & SLOW
+    assert ("pyinit.command_line" in modules) == bool(options)
+
+
+def test_it_never_wakes_up_while_nothing_happens(every_pyinit: Pyinit, tmp_path: Path) -> None:
+    """Three seconds of strace show the one wait, which strace itself interrupts, and nothing else."""
+    trace = tmp_path / "trace"
+    with every_pyinit.start("--", "sleep", "60") as run:
+        wait_until(lambda: waits_for_signals(run.pid), "pyinit waits")
+        command = ["timeout", "--signal=INT", "3", "strace", "-f", "-o", str(trace), "-p", str(run.pid)]
+        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE)
+    calls = [line for line in trace.read_text().splitlines() if "(" in line]
+    assert len(calls) == 1
+    assert "rt_sigtimedwait" in calls[0]
+
+
+def test_only_three_descriptors_are_open_while_the_program_runs(every_pyinit: Pyinit) -> None:
+    with every_pyinit.start("--", "sh", "-c", "echo ready; exec sleep 60") as run:
+        run.wait_for("ready")
+        wait_until(lambda: waits_for_signals(run.pid), "pyinit waits")
+        assert {int(path.name) for path in Path(f"/proc/{run.pid}/fd").iterdir()} <= {0, 1, 2}
