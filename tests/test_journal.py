@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pyinit.journal import json_text
-from tests.support import Pyinit, probe
+from tests.support import Pyinit, probe, wait_until
 
 
 def events(path: Path) -> "list[dict[str, Any]]":
@@ -23,6 +23,7 @@ def test_the_journal_tells_a_whole_life(every_pyinit: Pyinit, tmp_path: Path) ->
     script = "(sh -c 'exit 3' &); trap 'exit 5' QUIT; echo ready; while :; do sleep 0.1; done"
     with every_pyinit.start("--events", journal, "-r", "TERM:QUIT", "-c", "--", "sh", "-c", script) as run:
         run.wait_for("ready")
+        wait_until(lambda: '"orphan": true' in journal.read_text(), "the orphan is reaped")
         run.send(signal.SIGTERM)
         assert run.finish()[0] == 5
     found = events(journal)

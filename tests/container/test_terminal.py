@@ -66,6 +66,8 @@ def test_interrupt_at_the_prompt_leaves_the_shell_alive(containers: Containers) 
     terminal = open_shell(containers, "bash", "--norc", "-i")
     terminal.send(CTRL_C)
     terminal.wait_for("^C")
+    # Only then: the shell throws away what was typed before its new prompt.
+    terminal.wait_for(SHELL_PROMPT)
     terminal.send("echo alive-$((40+2)); exit 0\n")
     terminal.wait_for("alive-42")
     assert terminal.wait() == 0
