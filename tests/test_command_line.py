@@ -10,7 +10,16 @@ import pytest
 from pyinit import __version__, command_line, help
 from pyinit.log import INFO, WARNING, Fatal
 from pyinit.settings import DEFAULTS, Settings, without_options
-from tests.support import REPOSITORY, Pyinit, children, collects_signals, state, wait_until, waits_for_signals
+from tests.support import (
+    REPOSITORY,
+    Pyinit,
+    children,
+    collects_signals,
+    proc_status,
+    state,
+    wait_until,
+    waits_for_signals,
+)
 
 
 def read(*words: str, name: str = "/pyinit", **environment: str) -> Settings:
@@ -229,8 +238,10 @@ def test_f28_a_parent_that_died_before_the_signal_was_set_counts(pyinit: Pyinit)
     trace = ("strace", "-D", "-o", "/dev/null", "-e", "trace=prctl", "-e", "inject=prctl:delay_enter=1000000")
     command = (sys.executable, "-c", parent, *trace)
     with pyinit.start("-p", "USR1", "--", "sleep", "60", namespace=False, wrapper=command) as run:
-        wait_until(lambda: any(map(collects_signals, children(run.process.pid))), "pyinit has looked at its parent")
-        (init,) = filter(collects_signals, children(run.process.pid))
+        wait_until(lambda: children(run.process.pid), "strace starts")
+        (init,) = children(run.process.pid)
+        # strace becomes pyinit, and blocks signals for a moment before it does.
+        wait_until(lambda: proc_status(init).get("Name") == "pyinit" and collects_signals(init), "pyinit is held back")
         run.process.kill()
         wait_until(lambda: not state(init), "pyinit ends with its program")
 
