@@ -1,7 +1,6 @@
 """Running pyinit as a real PID 1, in a PID namespace of its own, and watching it through /proc."""
 
 import contextlib
-import ctypes
 import fcntl
 import os
 import pty
@@ -253,8 +252,3 @@ class Terminal:
             if pid:
                 return os.waitstatus_to_exitcode(status)
         pytest.fail(f"the command did not end: {self.output!r}")
-
-
-def become_subreaper() -> None:
-    """Make the calling process a subreaper (for preexec_fn), to catch what a test leaves behind."""
-    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
