@@ -46,6 +46,20 @@ def test_source_date_epoch_is_the_time_of_the_members(tmp_path: Path) -> None:
         assert {entry.date_time for entry in archive.infolist()} == {(2023, 11, 14, 22, 13, 20)}
 
 
+@pytest.mark.parametrize(("text", "year"), [("0", 1980), ("99999999999", 2107)])
+def test_a_source_date_that_zip_does_not_know_becomes_the_nearest(tmp_path: Path, text: str, year: int) -> None:
+    assert make(tmp_path / "file", "--python", "/usr/bin/python3", SOURCE_DATE_EPOCH=text).returncode == 0
+    with zipfile.ZipFile(tmp_path / "file") as archive:
+        assert {entry.date_time[0] for entry in archive.infolist()} == {year}
+
+
+def test_a_source_date_that_is_no_number_is_one_clear_line(tmp_path: Path) -> None:
+    done = make(tmp_path / "file", "--python", "/usr/bin/python3", SOURCE_DATE_EPOCH="yesterday")
+    assert done.returncode == 1
+    assert done.stderr == "Error: SOURCE_DATE_EPOCH: 'yesterday' is no number of seconds since 1970\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_file_is_small_and_holds_the_init_alone(every_pyinit: Pyinit) -> None:
     assert every_pyinit.file.stat().st_size <= 65536
     assert every_pyinit.file.stat().st_mode & 0o777 == 0o755

@@ -57,8 +57,9 @@ LINE_2 = (
 # Before Linux 5.1 the kernel read no more of a first line (man 2 execve).
 FIRST_LINE_LIMIT = 127
 
-# zip knows no earlier time, and SOURCE_DATE_EPOCH may name a later one (reproducible-builds.org).
+# zip knows the years 1980 to 2107; SOURCE_DATE_EPOCH may name one of them (reproducible-builds.org).
 EARLIEST_TIME = 315532800
+LATEST_TIME = 4354819199
 
 
 class BuildError(Exception):
@@ -178,11 +179,19 @@ def compile_with(python: str, sources: "dict[str, str]") -> "tuple[int, bytes]":
     return int(size), byte_code
 
 
+def source_date() -> int:
+    """The time of the members, in seconds since 1970. Raises BuildError."""
+    text = os.environ.get("SOURCE_DATE_EPOCH", str(EARLIEST_TIME))
+    if not (text.isascii() and text.isdigit()):
+        raise BuildError(f"SOURCE_DATE_EPOCH: {text!r} is no number of seconds since 1970")
+    return min(max(int(text), EARLIEST_TIME), LATEST_TIME)
+
+
 def write_archive(file: IO[bytes], sources: "dict[str, str]") -> None:
-    seconds = max(EARLIEST_TIME, int(os.environ.get("SOURCE_DATE_EPOCH", EARLIEST_TIME)))
+    moment = time.gmtime(source_date())[:6]
     with zipfile.ZipFile(file, "w") as archive:
         for name, source in {"__main__.py": MAIN, **sources}.items():
-            entry = zipfile.ZipInfo(name, time.gmtime(seconds)[:6])
+            entry = zipfile.ZipInfo(name, moment)
             entry.external_attr = 0o644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, source, compresslevel=9)
