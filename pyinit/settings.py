@@ -52,7 +52,7 @@ class Settings:
 def without_options(arguments: "list[str]", environment: "dict[bytes, bytes]") -> "Settings | None":
     """The settings of `pyinit -- PROGRAM` and `pyinit PROGRAM`, as most containers say it; None for anything else.
 
-    There is nothing to parse then, and the parser need not be loaded: 2 % of a start.
+    There is nothing to parse then, and the parser need not be loaded: 3 % of a start.
     """
     program = arguments[2:] if arguments[1:2] == ["--"] else arguments[1:]
     if not program or not program[0] or (len(program) == len(arguments) - 1 and program[0].startswith("-")):

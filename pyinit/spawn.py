@@ -32,6 +32,7 @@ def controlling_terminal() -> int:
         terminal = posix.open("/dev/tty", posix.O_RDWR | posix.O_NOCTTY | posix.O_CLOEXEC)
     except OSError:  # ENXIO: no controlling terminal
         return -1
+    _terminal_module()
     from pyinit.message import above_stdio
 
     return above_stdio(terminal)
@@ -43,8 +44,8 @@ def start(settings: Settings, inherited: Inherited, terminal: int, log: Log) -> 
     Raises Fatal with status 1 if no process can be made. A program that cannot be executed is the child's to report: it
     writes the line and ends with 127 if there is no such program, with 126 for any other reason.
 
-    Not posix_spawn, although it would save 4 % of a start: it can neither hand over the terminal nor restore an ignored
-    SIGCHLD, and glibc's leaves the program with signals 32 and 33 ignored.
+    Not posix_spawn, although it would save some 6 % of a start: it can neither hand over the terminal nor restore an
+    ignored SIGCHLD, and glibc's leaves the program with signals 32 and 33 ignored.
     """
     try:
         if settings.session and terminal >= 0 and posix.getsid(0) == posix.getpid():
@@ -88,7 +89,7 @@ def _become_program(settings: Settings, inherited: Inherited, terminal: int, log
 
 
 def _terminal_module() -> "ModuleType":
-    """Loaded before the fork the first time it is needed, and never without a terminal: it costs half a millisecond."""
+    """Loaded when there is a terminal, and before the fork: after it importing is slow, and both sides need it."""
     from pyinit import terminal
 
     return terminal

@@ -30,6 +30,13 @@ def under(pyinit: Pyinit, *command: str) -> str:
     return shlex.join([str(pyinit.file), "--", *command])
 
 
+def suspend(terminal: Terminal) -> None:
+    """Press Ctrl-Z, and wait until the shell says that its job is stopped and asks again."""
+    terminal.type(SUSPEND)
+    terminal.wait_for("Stopped")
+    terminal.wait_for(PROMPT)
+
+
 def in_background(terminal: Terminal) -> bool:
     """Whether the shell itself is in the foreground, and nothing that it started."""
     return terminal.foreground() == terminal.pid
@@ -199,9 +206,7 @@ def test_ctrl_z_gives_the_shell_its_prompt_and_fg_resumes_the_program(pyinit: Py
     with in_shell() as terminal:
         terminal.type(under(pyinit, "sh", "-c", READS_A_WORD) + "\n")
         terminal.wait_for("job-42")
-        terminal.type(SUSPEND)
-        terminal.wait_for("Stopped")
-        terminal.wait_for(PROMPT)
+        suspend(terminal)
         assert in_background(terminal)
         terminal.type("fg\n")
         terminal.type("blue\n")
@@ -218,9 +223,7 @@ def test_ctrl_z_and_fg_work_again_and_again(pyinit: Pyinit) -> None:
             wait_until(lambda: not in_background(terminal), "the job is in the foreground")
             terminal.type(f"{word}\n")
             terminal.wait_for(f"got:{word}")
-            terminal.type(SUSPEND)
-            terminal.wait_for("Stopped")
-            terminal.wait_for(PROMPT)
+            suspend(terminal)
             terminal.type("fg\n")
 
 
@@ -229,9 +232,7 @@ def test_ctrl_z_stops_a_whole_pipeline_and_fg_resumes_it(pyinit: Pyinit) -> None
     with in_shell() as terminal:
         terminal.type(under(pyinit, "sh", "-c", program) + " | sed s/got/saw/\n")
         terminal.wait_for("job-42")
-        terminal.type(SUSPEND)
-        terminal.wait_for("Stopped")
-        terminal.wait_for(PROMPT)
+        suspend(terminal)
         assert {state(pid) for pid in descendants(terminal.pid)} == {"T"}
         terminal.type("fg\n")
         terminal.type("blue\n")
@@ -239,16 +240,14 @@ def test_ctrl_z_stops_a_whole_pipeline_and_fg_resumes_it(pyinit: Pyinit) -> None
         terminal.wait_for(PROMPT)
 
 
-def test_bg_resumes_a_stopped_program_without_the_terminal(pyinit: Pyinit, tmp_path: Path) -> None:
+@pytest.mark.parametrize("resume", ["bg", "kill -CONT %1"])
+def test_a_stopped_program_is_resumed_without_the_terminal(pyinit: Pyinit, tmp_path: Path, resume: str) -> None:
     go = tmp_path / "go"
-    program = [*probe("terminal_job"), str(go)]
     with in_shell() as terminal:
-        terminal.type(under(pyinit, *program) + "\n")
+        terminal.type(under(pyinit, *probe("terminal_job"), str(go)) + "\n")
         terminal.wait_for("job-42")
-        terminal.type(SUSPEND)
-        terminal.wait_for("Stopped")
-        terminal.wait_for(PROMPT)
-        terminal.type("bg\n")
+        suspend(terminal)
+        terminal.type(f"{resume}\n")
         terminal.wait_for(PROMPT)
         go.touch()
         terminal.wait_for("done-42")
@@ -267,22 +266,6 @@ def test_ctrl_z_does_nothing_where_nobody_could_resume(pyinit: Pyinit, tmp_path:
         terminal.type("word\n")
         terminal.wait_for("got:word")
         terminal.wait_for("status-0")
-
-
-def test_kill_cont_resumes_a_stopped_program_without_the_terminal(pyinit: Pyinit, tmp_path: Path) -> None:
-    go = tmp_path / "go"
-    program = [*probe("terminal_job"), str(go)]
-    with in_shell() as terminal:
-        terminal.type(under(pyinit, *program) + "\n")
-        terminal.wait_for("job-42")
-        terminal.type(SUSPEND)
-        terminal.wait_for("Stopped")
-        terminal.wait_for(PROMPT)
-        terminal.type("kill -CONT %1\n")
-        terminal.wait_for(PROMPT)
-        go.touch()
-        terminal.wait_for("done-42")
-        assert in_background(terminal)
 
 
 def test_f07_tstp_to_pid_1_stops_the_program_and_cont_continues_it(pyinit: Pyinit) -> None:

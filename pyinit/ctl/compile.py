@@ -5,8 +5,8 @@ may be imported after the program has started; and those that are imported befor
 output the size of the boot code and a space, then what goes into the file: the interpreter's magic number, the boot
 code, and the modules of the first and of the third list, each marshalled by itself; the boot code holds the second.
 
-Reading modules this way takes a third of the time that importing them from the zip archive takes. Line numbers
-and file names are left out: the running init does not use them.
+Importing modules from the zip archive instead takes some 60 us more for each. Line numbers and file names are left out:
+the running init does not use them.
 """
 
 import importlib.util

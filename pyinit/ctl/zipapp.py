@@ -35,10 +35,10 @@ EAGER = (
 
 # The modules that may be imported while the program runs. They are read at the start, since the file may have been
 # replaced or deleted by then.
-KEPT = ("pyinit.message", "pyinit.terminal")
+KEPT = ("pyinit.message",)
 
 # The modules that some runs import before the program starts.
-LATER = ("pyinit.command_line", "pyinit.journal", "pyinit.linux", "pyinit.prepare")
+LATER = ("pyinit.command_line", "pyinit.journal", "pyinit.linux", "pyinit.prepare", "pyinit.terminal")
 
 # sys.argv[0] is "-c" here, and the file comes after it.
 LINE_1 = 'import sys as s;f=open(s.argv[1],"rb");f.readline();exec(f.readline())'
