@@ -5,7 +5,7 @@ import sys
 
 from pyinit import boot, spawn
 from pyinit.log import Fatal, Log
-from pyinit.settings import Settings, without_options
+from pyinit.settings import PERSONALITIES, Settings, without_options
 from pyinit.supervisor import Supervisor
 
 
@@ -16,15 +16,17 @@ def main() -> None:
 
 def run(arguments: "list[str]", log: Log) -> int:
     """One run, stage by stage. Each takes what the one before made. Returns the exit status."""
-    journal = None
+    journal = identity = None
+    failure_status = 0
     try:
         inherited = boot.take_over()
-        settings = choose(arguments, inherited)
-        if settings.answer:
+        settings = choose(arguments, inherited.environment)
+        if settings.answer and not settings.user:
             from pyinit import help
 
-            return help.show(settings.answer)
+            return help.show(settings.answer, settings.personality)
         log.level = settings.verbosity
+        failure_status = settings.failure_status
         if settings.events:
             from pyinit.journal import Journal
 
@@ -35,17 +37,26 @@ def run(arguments: "list[str]", log: Log) -> int:
 
             prepare.adopt_orphans(settings, log)
             prepare.watch_parent(settings, inherited.parent)
-        terminal = spawn.controlling_terminal()
+        if settings.user or settings.no_new_privileges or settings.drop_capabilities or settings.keep_capabilities:
+            from pyinit.identity import prepare as identify
+
+            identity = identify(settings, inherited.environment, log)
+            if settings.answer:
+                from pyinit import help
+
+                return help.show_home(inherited.environment, identity.environment)
+        terminal = spawn.controlling_terminal(settings.session)
         # Made before the fork: after it every page that is written to is copied first, which is slow.
         supervisor = Supervisor(settings, terminal, log, journal)
-        program_pid = 0 if settings.pause else spawn.start(settings, inherited, terminal, log)
+        program_pid = 0 if settings.pause else spawn.start(settings, inherited, identity, terminal, log)
     except Fatal as error:
         log.error(error.message)
         if error.usage:
             log.error(error.usage)
+        status = failure_status or error.status
         if journal:
-            journal.write("ended", status=error.status, error=error.message)
-        return error.status
+            journal.write("ended", status=status, error=error.message)
+        return status
     except Exception as error:  # a fault of ours: still one line, and never a traceback
         log.error(f"internal error before the program started: {type(error).__name__}: {error}")
         return 1
@@ -57,13 +68,17 @@ def run(arguments: "list[str]", log: Log) -> int:
     return status
 
 
-def choose(arguments: "list[str]", inherited: boot.Inherited) -> Settings:
-    """The settings of this run. The parser is loaded only if there is something to parse."""
-    settings = without_options(arguments, inherited.environment)
+def choose(arguments: "list[str]", environment: "dict[bytes, bytes]") -> Settings:
+    """The settings of this run. A parser is loaded only if there is something to parse."""
+    if posix.geteuid() != posix.getuid() or arguments[0].rpartition("/")[2] in PERSONALITIES:
+        from pyinit import personalities
+
+        return personalities.read(arguments, environment)
+    settings = without_options(arguments[1:], environment)
     if settings is None:
         from pyinit import command_line
 
-        settings = command_line.read(arguments, inherited.environment)
+        settings = command_line.read(arguments[1:], environment)
     return settings
 
 

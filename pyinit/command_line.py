@@ -2,10 +2,10 @@
 
 import _signal
 
-from pyinit import signals
+from pyinit import signal_names
 from pyinit.log import Fatal
 from pyinit.message import decode
-from pyinit.settings import DEFAULTS, Settings
+from pyinit.settings import Settings
 
 # Letter, name, value. What a value looks like decides how it is read (_READERS); an option without one is a switch.
 # Every option but the answers has a variable: PYINIT_ and its name. What each does is said in pyinit.help.
@@ -19,6 +19,18 @@ OPTIONS = (
     ("r", "rewrite", "FROM:TO"),
     ("", "session", ""),
     ("P", "pause", ""),
+    ("u", "user", "USER[:GROUP]"),
+    ("", "match", "UID[:GID]"),
+    ("", "match-owner", "PATH"),
+    ("", "match-group", "FILE"),
+    ("", "own", "TREE"),
+    ("", "own-index", "PATH"),
+    ("", "no-new-privileges", ""),
+    ("", "drop-capabilities", ""),
+    ("", "keep-capabilities", "LIST"),
+    ("", "keep-home", ""),
+    ("", "strict", ""),
+    ("", "exec", ""),
     ("", "events", "PATH"),
     ("v", "verbose", ""),
     ("q", "quiet", ""),
@@ -28,7 +40,8 @@ OPTIONS = (
 )
 ANSWERS = ("license", "help", "version")
 COUNTED = ("verbose", "quiet")
-REPEATABLE = ("CODE[:TO]", "FROM:TO")
+REPEATABLE = ("CODE[:TO]", "FROM:TO", "FILE", "TREE", "LIST")
+NEEDS_USER = ("match", "match-owner", "match-group", "own", "own-index", "keep-home")
 OPPOSITES = {"kill-process-group": "single-child", "single-child": "kill-process-group"}
 
 USAGE = "usage: pyinit [OPTIONS] [--] PROGRAM [ARGUMENT...]"
@@ -44,27 +57,20 @@ if TYPE_CHECKING:
     Given = dict[str, list[tuple[str, str]]]
 
 
-def read(arguments: "list[str]", environment: "dict[bytes, bytes]") -> Settings:
-    """Settings from `sys.argv` and `posix.environ`. The command line wins over the environment.
+def read(words: "list[str]", environment: "dict[bytes, bytes]", personality: str = "pyinit") -> Settings:
+    """Settings from `sys.argv` without its first word, and `posix.environ`. The command line wins over the environment.
 
     Raises Fatal with status 2 (1 under tini's name, as tini) and a line that names option, value and what would be
     right.
     """
-    personality = _personality(arguments[0])
     try:
-        given, program = _parse(arguments[1:])
+        given, program = _parse(words)
         for name, texts in _variables(environment).items():
             if name not in given and OPPOSITES.get(name) not in given:
                 given[name] = texts
         return _settings(personality, given, tuple(program))
     except ValueError as error:
         raise Fatal(str(error), 1 if personality == "tini" else 2, USAGE) from None
-
-
-def _personality(path: str) -> str:
-    """The init whose name we were started under: a symbolic link or a copy named `tini` makes us behave as tini."""
-    name = path.rpartition("/")[2]
-    return "tini" if name in ("tini", "tini-static", "docker-init") else "pyinit"
 
 
 def _parse(words: "list[str]") -> "tuple[Given, list[str]]":
@@ -155,12 +161,19 @@ def _settings(personality: str, given: "Given", program: "tuple[str, ...]") -> S
             raise ValueError(f"--pause runs no program, but one was given: {' '.join(program)!r}")
         if not choices["pause"] and (not program or not program[0]):
             raise ValueError("no program to run")
+        if choices["pause"] and choices["exec"]:
+            raise ValueError("--pause and --exec: there is no program to become")
+        for name in NEEDS_USER:
+            if name in given and not choices["user"]:
+                raise ValueError(f"{given[name][0][0]}: only together with --user, which says whose IDs are meant")
     return Settings(answer=answer, personality=personality, program=program, verbosity=verbosity, **choices)
 
 
 def _choice(name: str, value: str, texts: "list[tuple[str, str]]") -> "Any":
     """The choice that the texts of one option make, or its default if there are none."""
-    result: "Any" = {} if value in REPEATABLE else _DEFAULTS.get(value, False)
+    result: "Any" = getattr(Settings, name.replace("-", "_"), False)
+    if isinstance(result, dict):
+        result = {}
     if name in COUNTED:
         value, result = "COUNT", 0
     for label, text in texts:
@@ -168,9 +181,9 @@ def _choice(name: str, value: str, texts: "list[tuple[str, str]]") -> "Any":
             read: "Any" = _READERS[value](text)
         except ValueError as error:
             raise ValueError(f"{label}: {error}") from None
-        if value in REPEATABLE:
+        if isinstance(result, dict):
             result[read[0]] = read[1]
-        elif value == "COUNT":
+        elif value == "COUNT" or value in REPEATABLE:
             result += read
         else:
             result = read
@@ -210,10 +223,10 @@ def _rewriting(text: str) -> "tuple[int, int]":
     received, colon, forwarded = text.partition(":")
     if not colon:
         raise ValueError(f"{text!r} is not of the form FROM:TO, such as TERM:QUIT")
-    source = signals.number(received)
+    source = signal_names.number(received)
     if source in (_signal.SIGKILL, _signal.SIGSTOP, _signal.SIGCHLD):
-        raise ValueError(f"{text!r}: {signals.name(source)} is never forwarded")
-    return source, 0 if forwarded == "0" else signals.number(forwarded)
+        raise ValueError(f"{text!r}: {signal_names.name(source)} is never forwarded")
+    return source, 0 if forwarded == "0" else signal_names.number(forwarded)
 
 
 def _path(text: str) -> str:
@@ -222,13 +235,42 @@ def _path(text: str) -> str:
     return text
 
 
-_DEFAULTS = {"SIGNAL": 0, "PATH": "", "LEVEL": DEFAULTS["verbosity"]}
+def _paths(text: str) -> "tuple[str, ...]":
+    return (_path(text),)
+
+
+def _user(text: str) -> str:
+    if not text.strip(":") or text.count(":") > 1:
+        raise ValueError(f"{text!r} names nobody: USER, USER:GROUP or :GROUP, by name or number")
+    return text
+
+
+def _ids(text: str) -> str:
+    from pyinit.identity.accounts import LARGEST_ID, identifier
+
+    uid, colon, gid = text.partition(":")
+    if text != "env" and (identifier(uid) < 0 or (colon and identifier(gid) < 0)):
+        raise ValueError(f"{text!r} is neither UID nor UID:GID, each from 0 to {LARGEST_ID}, nor the word env")
+    return text
+
+
+def _capabilities(text: str) -> "tuple[int, ...]":
+    from pyinit.identity import capabilities
+
+    return tuple(map(capabilities.number, text.split(",")))
+
+
 _READERS = {
     "": _switch,
     "COUNT": _count,
     "LEVEL": _level,
-    "SIGNAL": signals.number,
+    "SIGNAL": signal_names.number,
     "CODE[:TO]": _remapping,
     "FROM:TO": _rewriting,
     "PATH": _path,
+    "FILE": _paths,
+    "TREE": _paths,
+    "USER[:GROUP]": _user,
+    "UID[:GID]": _ids,
+    "LIST": _capabilities,
 }

@@ -4,6 +4,7 @@ import posix
 
 from pyinit import __version__
 from pyinit.command_line import OPTIONS, USAGE
+from pyinit.personalities import USAGES
 
 # What each option does, and where it comes from.
 TEXTS = {
@@ -16,6 +17,18 @@ TEXTS = {
     "rewrite": ("forward the signal TO instead of FROM, 0 drops it; repeatable", "dumb-init"),
     "session": ("the program leads its own session and gets the terminal", "dumb-init"),
     "pause": ("run no program: reap until INT or TERM", "catatonit"),
+    "user": ("run the program as USER, its groups and HOME included", "gosu"),
+    "match": ("first give USER these IDs, or those of PUID and PGID: env", "fixuid"),
+    "match-owner": ("first give USER the IDs that own PATH: a bind mount", "pyinit"),
+    "match-group": ("add the group of FILE, such as docker.sock; repeatable", "pyinit"),
+    "own": ("a tree that follows the new IDs; repeatable; default: home", "fixuid"),
+    "own-index": ("re-own what the index at PATH lists, instead of searching", "pyinit"),
+    "no-new-privileges": ("the program gains nothing by set-user-ID files", "setpriv"),
+    "drop-capabilities": ("the program and what it starts never have a capability", "setpriv"),
+    "keep-capabilities": ("but these, although USER is not root; commas between them", "setpriv"),
+    "keep-home": ("leave HOME as it is", "gosu"),
+    "strict": ("what would be a warning about users and IDs is an error", "pyinit"),
+    "exec": ("set everything up, then become the program: no init stays", "gosu"),
     "events": ("append the journal, JSON lines, to PATH; - is standard error", "pyinit"),
     "verbose": ("say more; repeatable", "tini"),
     "quiet": ("say less; repeatable", "pyinit"),
@@ -46,18 +59,29 @@ def help_text() -> str:
     return "\n".join([USAGE, "", purpose, "", *rows, _CLOSING])
 
 
-def show(answer: str) -> int:
+def show(answer: str, personality: str) -> int:
     """Write what was asked for to standard output. Returns the exit status: 1 if it cannot be written."""
     if answer == "help":
-        text = help_text()
+        text = USAGES[personality] + "\n" if personality in USAGES else help_text()
     elif answer == "version":
         text = f"pyinit {__version__}\n"
     else:
         from pyinit.license import TEXT as text
-    data = text.encode()
+    return write_out(text.encode())
+
+
+def write_out(data: bytes) -> int:
     try:
         while data:
             data = data[posix.write(1, data) :]
     except OSError:
         return 1
     return 0
+
+
+def show_home(before: "dict[bytes, bytes]", after: "dict[bytes, bytes]") -> int:
+    """Write what a shell evaluates to get the new HOME, if it is another. Returns the exit status."""
+    home = after.get(b"HOME", b"")
+    if home == before.get(b"HOME"):
+        return 0
+    return write_out(b"export HOME='" + home.replace(b"'", b"'\\''") + b"'\n")

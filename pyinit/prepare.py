@@ -12,7 +12,7 @@ def adopt_orphans(settings: Settings, log: Log) -> None:
     Anywhere else (a shared PID namespace, an engine that keeps PID 1 for itself) we become a subreaper. Raises Fatal
     if that was asked for and fails. Under tini's name it happens only when asked for, as tini has it.
     """
-    if posix.getpid() == 1:
+    if posix.getpid() == 1 or settings.exec:
         return
     if settings.personality == "tini" and not settings.subreaper:
         log.warning("not PID 1 and not a subreaper: orphans will not be reaped here (use -s or TINI_SUBREAPER)")
@@ -36,9 +36,11 @@ def watch_parent(settings: Settings, original_parent: int) -> None:
 
 
 def _linux(call: str, *arguments: int) -> bool:
-    """One call of pyinit.linux. False too where the interpreter has no ctypes: the smallest ones leave it out."""
+    """Whether one call of pyinit.linux succeeded. The smallest interpreters have no ctypes."""
     try:
         from pyinit import linux
-    except ImportError:
+
+        getattr(linux, call)(*arguments)
+    except (ImportError, OSError):
         return False
-    return bool(getattr(linux, call)(*arguments))
+    return True

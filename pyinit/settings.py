@@ -2,62 +2,66 @@
 
 from pyinit.log import WARNING
 
-DEFAULTS = {
-    "answer": "",  # "help", "version" or "license": say that and end; "" for a run
-    "events": "",  # path of the journal, "" for none
-    "parent_death_signal": 0,  # 0 for none
-    "pause": False,
-    "personality": "pyinit",  # or the init under whose name we were started
-    "program": (),  # the program and its arguments, empty with `pause`
-    "remap_exit": {},  # exit status of the program: the status to report
-    "rewrite": {},  # signal received: signal to forward, 0 to drop it
-    "session": False,
-    "single_child": False,  # forward to the program alone, not to its process group
-    "subreaper": False,
-    "verbosity": WARNING,  # a level of pyinit.log
-    "warn_on_reap": False,
+# Names that our file may have, and whose command line it takes then; see pyinit.personalities.
+PERSONALITIES = {
+    "docker-init": "tini",
+    "gosu": "gosu",
+    "su-exec": "su-exec",
+    "tini": "tini",
+    "tini-static": "tini",
 }
 
 
 class Settings:
-    """Made once, complete and checked; nothing changes it afterwards."""
+    """Made once, complete and checked; nothing changes it afterwards. Here are the defaults."""
 
-    __slots__ = tuple(DEFAULTS)
-
-    answer: "str"
-    events: "str"
-    parent_death_signal: "int"
-    pause: "bool"
-    personality: "str"
-    program: "tuple[str, ...]"
-    remap_exit: "dict[int, int]"
-    rewrite: "dict[int, int]"
-    session: "bool"
-    single_child: "bool"
-    subreaper: "bool"
-    verbosity: "int"
-    warn_on_reap: "bool"
+    answer: str = ""  # "help", "version", "license", "home": say that and end; "" for a run
+    as_gosu: bool = False  # a number without an account keeps the GID; only HOME is set
+    drop_capabilities: bool = False
+    events: str = ""  # path of the journal, "" for none
+    exec: bool = False  # become the program, with no init around it
+    failure_status: int = 0  # what every failure to start is reported as; 0 to tell them apart
+    keep_capabilities: tuple[int, ...] = ()  # their numbers
+    keep_home: bool = False
+    match: str = ""  # "UID", "UID:GID", "env" for PUID and PGID, "" for none
+    match_group: tuple[str, ...] = ()  # paths
+    match_owner: str = ""  # path
+    no_new_privileges: bool = False
+    own: tuple[str, ...] = ()  # paths of trees
+    own_index: str = ""  # path
+    parent_death_signal: int = 0  # 0 for none
+    pause: bool = False
+    personality: str = "pyinit"  # or the init under whose name we were started
+    program: tuple[str, ...] = ()  # the program and its arguments, empty with `pause`
+    remap_exit: dict[int, int] = {}  # exit status of the program: the status to report
+    rewrite: dict[int, int] = {}  # signal received: signal to forward, 0 to drop it
+    session: bool = False
+    set_user_id: bool = False  # started by the set-user-ID launcher, by whom we must not trust
+    single_child: bool = False  # forward to the program alone, not to its process group
+    strict: bool = False  # what would be a warning is an error
+    subreaper: bool = False
+    user: str = ""  # "USER", "USER:GROUP" or ":GROUP", "" to stay who we are
+    verbosity: int = WARNING  # a level of pyinit.log
+    warn_on_reap: bool = False
 
     def __init__(self, **choices: object) -> None:
         """Every choice that is not given is the default. Raises TypeError for one that does not exist."""
-        for name, default in DEFAULTS.items():
-            object.__setattr__(self, name, choices.pop(name, default))
-        if choices:
-            raise TypeError(f"no such setting: {', '.join(choices)}")
+        for name in choices:
+            if not hasattr(Settings, name):
+                raise TypeError(f"no such setting: {name}")
+        self.__dict__.update(choices)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Settings do not change: {name}")
 
 
-def without_options(arguments: "list[str]", environment: "dict[bytes, bytes]") -> "Settings | None":
+def without_options(words: "list[str]", environment: "dict[bytes, bytes]") -> "Settings | None":
     """The settings of `pyinit -- PROGRAM` and `pyinit PROGRAM`, as most containers say it; None for anything else.
 
     There is nothing to parse then, and the parser need not be loaded: 3 % of a start.
     """
-    program = arguments[2:] if arguments[1:2] == ["--"] else arguments[1:]
-    if not program or not program[0] or (len(program) == len(arguments) - 1 and program[0].startswith("-")):
-        return None
-    if not arguments[0].rpartition("/")[2].startswith("pyinit"):
+    program = words[1:] if words[:1] == ["--"] else words
+    if not program or not program[0] or (program is words and program[0].startswith("-")):
         return None
     if any(name.startswith((b"PYINIT_", b"TINI_")) for name in environment):
         return None

@@ -9,6 +9,57 @@ import fcntl
 import posix
 import termios
 
+from pyinit.message import above_stdio
+
+
+class Terminal:
+    """The controlling terminal, which we and the program share: it goes to whoever is to read from it."""
+
+    def __init__(self, descriptor: int, session: bool) -> None:
+        """`session` says whether the program gets a session of its own, and with it the terminal for good."""
+        self._descriptor = above_stdio(descriptor)
+        self._shared = not session
+        self._own_pid = posix.getpid()
+        self._own_group = posix.getpgrp()
+
+    def before_fork(self) -> None:
+        """Leave the terminal, if the program's session is to have it."""
+        if not self._shared and posix.getsid(0) == self._own_pid:
+            give_up(self._descriptor)
+
+    def take(self) -> None:
+        """In the child, once its session or its process group is made: be in the foreground."""
+        if self._shared:
+            hand_over(self._descriptor, self._own_group, posix.getpid())
+        else:
+            make_controlling(self._descriptor)
+
+    def give(self, program_pid: int) -> None:
+        """Put the program in the foreground, if we are there, as after a shell's `fg`."""
+        hand_over(self._descriptor, self._own_group, program_pid)
+
+    def take_back(self, program_pid: int) -> None:
+        """Put our own group in the foreground again, for a script that runs pyinit and then reads from the terminal."""
+        if self._shared:
+            hand_over(self._descriptor, program_pid, self._own_group)
+
+    def program_stopped(self, program_pid: int, signal: int) -> None:
+        """Under a shell with job control, stop with the program: the shell sees a stopped job and has its terminal.
+
+        Unless the program was stopped for using the terminal while we are in the foreground: a shell's `fg` sends no
+        CONT to a job that runs, so that only now can the program be given the terminal.
+        """
+        if not self._shared or posix.getsid(0) == self._own_pid:
+            return
+        wants_terminal = signal in (_signal.SIGTTIN, _signal.SIGTTOU)
+        if not (wants_terminal and hand_over(self._descriptor, self._own_group, program_pid)):
+            hand_over(self._descriptor, program_pid, self._own_group)
+            if suspend_job() or signal != _signal.SIGTSTP or self._own_pid == 1:
+                return
+            # Nobody could resume us, so the program must not stay stopped.
+            hand_over(self._descriptor, self._own_group, program_pid)
+        posix.kill(-program_pid, _signal.SIGCONT)
+
 
 def hand_over(terminal: int, giver: int, taker: int) -> bool:
     """Make `taker` the foreground process group if `giver` is it. False if it is not, or the terminal is gone.
@@ -51,7 +102,7 @@ def give_up(terminal: int) -> None:
         _signal.sigtimedwait((caused,), 0)
 
 
-def take(descriptor: int) -> None:
+def make_controlling(descriptor: int) -> None:
     """Make an open terminal the controlling one of the calling session leader. Not being allowed to is no error."""
     try:
         fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)

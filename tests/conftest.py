@@ -1,12 +1,15 @@
 """What all tests share: pyinit built once for each interpreter."""
 
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.identity_support import Etc
 from tests.support import REPOSITORY, Pyinit, interpreters, require_namespaces
 
 INTERPRETERS = interpreters()
@@ -45,3 +48,19 @@ def every_pyinit(request: pytest.FixtureRequest, build: "Callable[[str], Pyinit]
     """pyinit for each interpreter that is found: a test that takes this runs once for each."""
     require_namespaces()
     return build(short(INTERPRETERS[request.param]))
+
+
+@pytest.fixture(scope="session")
+def shared_pyinit(build: "Callable[[str], Pyinit]") -> "Iterator[Pyinit]":
+    """pyinit for an interpreter, and in a directory, that every user may read."""
+    require_namespaces()
+    with tempfile.TemporaryDirectory(prefix="pyinit-tests-") as directory:
+        Path(directory).chmod(0o755)
+        file = shutil.copy(build("/usr/bin/python3").file, directory)
+        yield Pyinit(Path(file), "/usr/bin/python3")
+
+
+@pytest.fixture
+def etc(tmp_path: Path) -> Etc:
+    """Account files of a test's own, mounted over /etc by the wrapper `etc.mounted`."""
+    return Etc(tmp_path)

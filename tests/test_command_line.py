@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from pyinit import __version__, command_line, help
+from pyinit.__main__ import choose
 from pyinit.log import INFO, WARNING, Fatal
-from pyinit.settings import DEFAULTS, Settings, without_options
+from pyinit.settings import Settings, without_options
 from tests.support import (
     REPOSITORY,
     Pyinit,
@@ -23,7 +24,8 @@ from tests.support import (
 
 
 def read(*words: str, name: str = "/pyinit", **environment: str) -> Settings:
-    return command_line.read([name, *words], {key.encode(): value.encode() for key, value in environment.items()})
+    arguments = [name, *words]
+    return choose(arguments, {key.encode(): value.encode() for key, value in environment.items()})
 
 
 def test_options_end_at_the_first_word_that_is_not_one() -> None:
@@ -72,6 +74,14 @@ def test_signals_have_names_and_numbers(text: str, expected: int) -> None:
         ([], {"TINI_VERBOSITY": "3"}, "verbosity", 3),
         (["-v"], {"TINI_VERBOSITY": "0"}, "verbosity", 1),
         (["-q"], {}, "verbosity", WARNING - 1),
+        (["-u", "dev:staff"], {"PYINIT_USER": "other"}, "user", "dev:staff"),
+        (["-u", "dev", "--match=1001"], {}, "match", "1001"),
+        ([], {"PYINIT_USER": "dev", "PYINIT_MATCH": "1000055:1000001"}, "match", "1000055:1000001"),
+        ([], {"PYINIT_USER": "dev", "PYINIT_MATCH": "env"}, "match", "env"),
+        (["-u", "dev", "--own", "/a,b", "--own=/c"], {}, "own", ("/a,b", "/c")),
+        ([], {"PYINIT_USER": "dev", "PYINIT_OWN": "/a,/b"}, "own", ("/a", "/b")),
+        ([], {"PYINIT_USER": "dev", "PYINIT_MATCH_OWNER": "/work"}, "match_owner", "/work"),
+        (["--keep-capabilities", "chown,CAP_KILL", "--keep-capabilities=bpf"], {}, "keep_capabilities", (0, 5, 39)),
         ([], {"PYINIT_EVENTS": "/a,b"}, "events", "/a,b"),
         ([], {"PYINIT_WARN_ON_REAP": ""}, "warn_on_reap", False),
         ([], {"PYINIT_UNKNOWN": "1"}, "single_child", False),
@@ -112,6 +122,15 @@ WRONG = [
     (["--subreaper=maybe", "p"], "--subreaper: 'maybe' is neither yes nor no"),
     (["--events=", "p"], "--events: an empty path"),
     (["-P", "p"], "--pause runs no program"),
+    (["-P", "--exec"], "--pause and --exec: there is no program to become"),
+    (["--match", "1:2:3", "-u", "dev", "p"], "--match: '1:2:3' is neither UID nor UID:GID"),
+    (["--match", "1:", "-u", "dev", "p"], "--match: '1:' is neither UID nor UID:GID"),
+    (["--match", "4294967295", "-u", "dev", "p"], "--match: '4294967295' is neither UID nor UID:GID"),
+    (["--match", "dev", "-u", "dev", "p"], "--match: 'dev' is neither UID nor UID:GID"),
+    (["--match-owner", "/work", "p"], "--match-owner: only together with --user"),
+    (["--own", "/work", "p"], "--own: only together with --user"),
+    (["--own-index", "", "-u", "dev", "p"], "--own-index: an empty path"),
+    (["--keep-capabilities", "chown,", "p"], "--keep-capabilities: '' is no capability"),
 ]
 
 
@@ -146,10 +165,10 @@ def test_wrong_usage_under_tinis_name_ends_with_1(pyinit: Pyinit) -> None:
     [["program", "-x"], ["--", "program"], ["--", "-program"], ["program"], ["--", "--", "x"], ["p", "--", "q"]],
 )
 def test_the_short_cut_for_no_options_gives_what_the_parser_gives(words: "list[str]") -> None:
-    quick = without_options(["/pyinit", *words], {b"PATH": b"/bin"})
+    quick = without_options(words, {b"PATH": b"/bin"})
     assert quick is not None
     parsed = read(*words)
-    assert {name: getattr(quick, name) for name in DEFAULTS} == {name: getattr(parsed, name) for name in DEFAULTS}
+    assert all(getattr(quick, name) == getattr(parsed, name) for name in vars(Settings) if not name.startswith("_"))
 
 
 @pytest.mark.parametrize(
@@ -159,8 +178,7 @@ def test_the_short_cut_for_no_options_gives_what_the_parser_gives(words: "list[s
 def test_the_short_cut_leaves_everything_else_to_the_parser(
     words: "list[str]", environment: "dict[bytes, bytes]"
 ) -> None:
-    assert without_options(["/pyinit", *words], environment) is None
-    assert without_options(["tini", "p"], {}) is None
+    assert without_options(words, environment) is None
 
 
 def test_settings_do_not_change() -> None:

@@ -3,14 +3,16 @@
 The file is a zip archive behind two lines and a block of byte code:
 
     line 1      the shebang: opens the file, skips this line, runs the next
-    line 2      the loader: runs the byte code if this interpreter can, else the sources in the archive
+    line 2      runs the byte code if this interpreter can, else the archive's loader.py
     byte code   the modules for one interpreter, after its magic number (PEP 3147); see pyinit.ctl.compile
-    archive     __main__.py, which `python3 FILE` runs and which runs line 2, and the sources in pyinit/
+    archive     __main__.py, which `python3 FILE` runs and which runs line 2; loader.py; and sources.py, all modules'
+                sources in one member, which deflates to a quarter less than a member for each
 """
 
 import ast
 import io
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,8 @@ import time
 import zipfile
 from pathlib import Path
 from typing import IO
+
+from pyinit.ctl import compile
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -35,10 +39,18 @@ EAGER = (
 
 # The modules that may be imported while the program runs. They are read at the start, since the file may have been
 # replaced or deleted by then.
-KEPT = ("pyinit.message",)
+KEPT = ("pyinit.exec_failure", "pyinit.message", "pyinit.report", "pyinit.signal_names")
 
-# The modules that some runs import before the program starts.
-LATER = ("pyinit.command_line", "pyinit.journal", "pyinit.linux", "pyinit.prepare", "pyinit.terminal")
+# The modules that many runs import before the program starts, and whose compiling would take milliseconds.
+PACKED = (
+    "pyinit.command_line",
+    "pyinit.identity",
+    "pyinit.identity.accounts",
+    "pyinit.identity.privileges",
+    "pyinit.identity.user",
+    "pyinit.linux",
+    "pyinit.prepare",
+)
 
 # sys.argv[0] is "-c" here, and the file comes after it.
 LINE_1 = 'import sys as s;f=open(s.argv[1],"rb");f.readline();exec(f.readline())'
@@ -48,10 +60,8 @@ MAIN = 'import sys as s\n\ns.argv.insert(0, "")\nf = open(s.argv[1], "rb")\nf.re
 
 # The magic number and {size} bytes of boot code follow, and the modules that it reads.
 LINE_2 = (
-    "from marshal import loads;from _frozen_importlib_external import MAGIC_NUMBER;"
-    "del s.argv[0];s.path.insert(0,s.argv[0]);"
-    "exec(loads(f.read({size}))if f.read(4)==MAGIC_NUMBER else"
-    "'f.close();from pyinit.__main__ import main;main()')\n"
+    "from marshal import loads;from _frozen_importlib_external import MAGIC_NUMBER;del s.argv[0];"
+    "exec(loads(f.read({size}))if f.read(4)==MAGIC_NUMBER else's.path.insert(0,s.argv[0]);import loader')\n"
 )
 
 # Before Linux 5.1 the kernel read no more of a first line (man 2 execve).
@@ -71,12 +81,13 @@ def build(output: Path, python: "str | None" = None, source_only: bool = False) 
     python = python or sys.executable
     first_line = make_first_line(python)
     sources = {str(path.relative_to(PACKAGE.parent)): bare(path.read_text()) for path in sorted(module_files())}
-    boot_size, byte_code = (0, b"") if source_only else compile_with(compiler_for(python), sources)
+    places = repr(places_of(sources))
+    boot_size, byte_code = (0, b"") if source_only else compile_with(compiler_for(python), sources, places)
     file = io.BytesIO()
     file.write(first_line)
     file.write(LINE_2.format(size=boot_size).encode())
     file.write(byte_code)
-    write_archive(file, sources)
+    write_archive(file, sources, places)
     try:
         replace_file(output, file.getvalue())
     except OSError as error:
@@ -117,9 +128,22 @@ def module_files() -> "list[Path]":
     return [path for path in PACKAGE.rglob("*.py") if "ctl" not in path.relative_to(PACKAGE).parts]
 
 
+def places_of(sources: "dict[str, str]") -> "dict[str, tuple[int, int, bool]]":
+    """Where each module is in all sources behind each other, in bytes: start, size, and whether it is a package."""
+    places = {}
+    at = 0
+    for path, source in sources.items():
+        name = path[: -len(".py")].replace("/", ".")
+        size = len(source.encode())
+        places[name.replace(".__init__", "")] = (at, size, name.endswith(".__init__"))
+        at += size
+    return places
+
+
 def bare(source: str) -> str:
     """A module without comments, docstrings and annotations: half of the file's size would be for people only."""
-    return ast.unparse(ast.fix_missing_locations(Bare().visit(ast.parse(source)))) + "\n"
+    text = ast.unparse(ast.fix_missing_locations(Bare().visit(ast.parse(source)))) + "\n"
+    return re.sub("^(    )+", lambda spaces: " " * (len(spaces[0]) // 4), text, flags=re.MULTILINE)
 
 
 class Bare(ast.NodeTransformer):
@@ -155,7 +179,7 @@ def compiler_for(python: str) -> str:
     return python if os.access(python, os.X_OK) else sys.executable
 
 
-def compile_with(python: str, sources: "dict[str, str]") -> "tuple[int, bytes]":
+def compile_with(python: str, sources: "dict[str, str]", places: str) -> "tuple[int, bytes]":
     """The size of the boot code; the magic number and all byte code.
 
     A fresh interpreter makes them, since what marshal writes depends on what ran before.
@@ -166,7 +190,7 @@ def compile_with(python: str, sources: "dict[str, str]") -> "tuple[int, bytes]":
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(source)
         done = subprocess.run(
-            [python, "-IS", str(PACKAGE / "ctl" / "compile.py"), *EAGER, "--", *KEPT, "--", *LATER],
+            [python, "-IS", str(PACKAGE / "ctl" / "compile.py"), places, *EAGER, "--", *KEPT, "--", *PACKED],
             cwd=directory,
             env={**os.environ, "PYTHONHASHSEED": "0"},
             stdin=subprocess.DEVNULL,
@@ -187,11 +211,16 @@ def source_date() -> int:
     return min(max(int(text), EARLIEST_TIME), LATEST_TIME)
 
 
-def write_archive(file: IO[bytes], sources: "dict[str, str]") -> None:
+def write_archive(file: IO[bytes], sources: "dict[str, str]", places: str) -> None:
     moment = time.gmtime(source_date())[:6]
+    loader = "import sys as s\n" + bare(compile.loader({}, {}, places) + compile.FROM_SOURCE)
     with zipfile.ZipFile(file, "w") as archive:
-        for name, source in {"__main__.py": MAIN, **sources}.items():
+        for name, content in {
+            "__main__.py": MAIN,
+            "loader.py": loader,
+            "sources.py": "".join(sources.values()),
+        }.items():
             entry = zipfile.ZipInfo(name, moment)
             entry.external_attr = 0o644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, source, compresslevel=9)
+            archive.writestr(entry, content, compresslevel=9)

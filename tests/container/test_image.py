@@ -31,7 +31,7 @@ def built_image(containers: Containers, image: str, zipapp_for_containers: Path,
     (tmp_path / "pyinit").write_bytes(zipapp_for_containers.read_bytes())
     (tmp_path / "pyinit").chmod(0o755)
     (tmp_path / "Containerfile").write_text(CONTAINERFILE.format(base=image))
-    containers.podman("build", "--quiet", "--tag", name, str(tmp_path), seconds=120)
+    containers.podman("build", "--quiet", "--layers=false", "--tag", name, str(tmp_path), seconds=120)
     try:
         yield name
     finally:

@@ -1,0 +1,118 @@
+"""The account files, read without NSS: a container has no more than /etc/passwd and /etc/group (man 5 passwd)."""
+
+import posix
+
+from pyinit.message import decode
+
+PASSWD = "/etc/passwd"
+GROUP = "/etc/group"
+
+# The largest ID; the one above means "no change" to the kernel (man 2 chown, man 2 setresuid).
+LARGEST_ID = 2**32 - 2
+
+
+class Account:
+    """One line of the passwd file."""
+
+    __slots__ = ("gid", "home", "name", "shell", "uid")
+
+    def __init__(self, name: str, uid: int, gid: int, home: str, shell: str) -> None:
+        self.name = name
+        self.uid = uid
+        self.gid = gid
+        self.home = home
+        self.shell = shell
+
+
+class Group:
+    """One line of the group file; the members are those listed there, not those whose primary group it is."""
+
+    __slots__ = ("gid", "members", "name")
+
+    def __init__(self, name: str, gid: int, members: "tuple[str, ...]") -> None:
+        self.name = name
+        self.gid = gid
+        self.members = members
+
+
+class Accounts:
+    """Both files as they were at one moment. Of several lines with one name or number the first counts, as for NSS."""
+
+    __slots__ = ("groups", "users")
+
+    def __init__(self, passwd: bytes, group: bytes) -> None:
+        self.users = [account for line in passwd.split(b"\n") if (account := _account(line))]
+        self.groups = [found for line in group.split(b"\n") if (found := _group(line))]
+
+    def user(self, text: str) -> "Account | None":
+        """The account with a name, or else with a number: a name may consist of digits (POSIX, chown)."""
+        named = next((account for account in self.users if account.name == text), None)
+        return named or self.user_with(identifier(text))
+
+    def user_with(self, uid: int) -> "Account | None":
+        return next((account for account in self.users if account.uid == uid), None)
+
+    def group(self, text: str) -> "Group | None":
+        """The group with a name, or else with a number."""
+        named = next((group for group in self.groups if group.name == text), None)
+        return named or self.group_with(identifier(text))
+
+    def group_with(self, gid: int) -> "Group | None":
+        return next((group for group in self.groups if group.gid == gid), None)
+
+    def groups_of(self, account: "Account | None") -> "set[int]":
+        """What initgroups(3) gives: the primary group, and those that list the account's name."""
+        if account is None:
+            return set()
+        return {account.gid, *(group.gid for group in self.groups if account.name in group.members)}
+
+
+def read() -> Accounts:
+    """The accounts of this container. A file that is missing is empty: numbers need no account."""
+    return Accounts(_content(PASSWD), _content(GROUP))
+
+
+def identifier(text: str) -> int:
+    """The number that a text says, -1 if it says none that can be a UID or GID."""
+    if not (text.isascii() and text.isdigit()) or len(text) > 10:
+        return -1
+    return int(text) if int(text) <= LARGEST_ID else -1
+
+
+def fields(line: bytes) -> "list[str]":
+    """The fields of a line; empty for a comment, a NIS entry and a blank line, which are nobody's."""
+    if line.lstrip()[:1] in (b"", b"#", b"+", b"-"):
+        return []
+    return decode(line).lstrip().split(":")
+
+
+def _account(line: bytes) -> "Account | None":
+    parts = fields(line)
+    if len(parts) < 4 or not parts[0] or identifier(parts[2]) < 0 or identifier(parts[3]) < 0:
+        return None
+    home, shell = (*parts[5:7], "", "")[:2]
+    return Account(parts[0], int(parts[2]), int(parts[3]), home, shell)
+
+
+def _group(line: bytes) -> "Group | None":
+    parts = fields(line)
+    if len(parts) < 3 or not parts[0] or identifier(parts[2]) < 0:
+        return None
+    members = tuple(name for name in "".join(parts[3:4]).split(",") if name)
+    return Group(parts[0], int(parts[2]), members)
+
+
+def read_text(path: str) -> str:
+    """A whole file; empty if there is none."""
+    return decode(_content(path))
+
+
+def _content(path: str) -> bytes:
+    try:
+        descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    try:
+        return b"".join(iter(lambda: posix.read(descriptor, 65536), b""))
+    finally:
+        posix.close(descriptor)

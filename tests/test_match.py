@@ -1,0 +1,319 @@
+"""--match, --match-owner, --match-group: the user gets the host's IDs, its files follow, and nobody else's do."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.identity_support import GROUP, PASSWD, Etc
+from tests.support import Pyinit, probe, wait_until
+
+ID = ["sh", "-c", "id -u; id -g; id -G; whoami; echo $HOME"]
+
+
+@pytest.fixture
+def home(etc: Etc) -> Etc:
+    """Homes of dev and node with files of their own, of root's, and with one ID of each."""
+    for name, uid in (("dev", 1000), ("node", 1001)):
+        directory = etc.home / name
+        (directory / "below").mkdir(parents=True)
+        (directory / ".cache").mkdir()
+        for path in (directory, directory / "below", directory / ".cache"):
+            os.chown(path, uid, uid)
+        for file, (owner, group) in {"own": (uid, uid), "group": (uid, 44), "user": (0, uid), "root": (0, 0)}.items():
+            path = directory / "below" / file
+            path.touch()
+            os.chown(path, owner, group)
+    return etc
+
+
+def owners(etc: Etc, name: str) -> "dict[str, tuple[int, int]]":
+    below = etc.home / name / "below"
+    return {path.name: (path.stat().st_uid, path.stat().st_gid) for path in [etc.home / name, *below.iterdir()]}
+
+
+def run(pyinit: Pyinit, etc: Etc, *options: "str | os.PathLike[str]") -> "tuple[list[str], str]":
+    status, output, errors = pyinit.run("-u", "dev", *options, "--", *ID, wrapper=etc.mounted)
+    assert status == 0, errors
+    return output.splitlines(), errors
+
+
+def test_uid_gid_account_and_files_become_the_wanted_ones(every_pyinit: Pyinit, home: Etc) -> None:
+    output, errors = run(every_pyinit, home, "--match", "1500:1600")
+    assert errors == ""
+    assert output == ["1500", "1600", "1600 27 44", "dev", "/home/dev"]
+    assert home.read("passwd") == PASSWD.replace("dev:x:1000:1000:", "dev:x:1500:1600:")
+    assert home.read("group") == GROUP.replace("dev:x:1000:", "dev:x:1600:")
+    expected = {"dev": (1500, 1600), "own": (1500, 1600), "group": (1500, 44), "user": (0, 1600), "root": (0, 0)}
+    assert owners(home, "dev") == expected
+    assert owners(home, "node")["own"] == (1001, 1001)
+
+
+def test_match_owner_takes_the_ids_of_a_mount(pyinit: Pyinit, home: Etc, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    os.chown(tmp_path / "work", 4242, 4343)
+    output, errors = run(pyinit, home, "--match-owner", tmp_path / "work")
+    assert (output[:2], errors) == (["4242", "4343"], "")
+    assert owners(home, "dev")["own"] == (4242, 4343)
+
+
+def test_large_ids_work(pyinit: Pyinit, home: Etc) -> None:
+    assert run(pyinit, home, "--match", "1000055:1000001")[0][:2] == ["1000055", "1000001"]
+    assert owners(home, "dev")["own"] == (1000055, 1000001)
+
+
+def test_puid_and_pgid_count_with_match_env_alone(pyinit: Pyinit, home: Etc) -> None:
+    environment = {**os.environ, "PUID": "1500", "PGID": "1600"}
+    for options, expected in [([], ["1000", "1000"]), (["--match", "env"], ["1500", "1600"])]:
+        output = pyinit.run("-u", "dev", *options, "--", *ID, wrapper=home.mounted, env=environment)[1]
+        assert output.splitlines()[:2] == expected
+
+
+@pytest.mark.parametrize(("name", "value"), [("PUID", "abc"), ("PGID", "-1"), ("PUID", "0"), ("PGID", "0")])
+def test_a_wrong_puid_is_one_clear_line_and_nothing_changes(pyinit: Pyinit, home: Etc, name: str, value: str) -> None:
+    environment = {**os.environ, "PUID": "1500", "PGID": "1500", name: value}
+    status, output, errors = pyinit.run("-u", "dev", "--match", "env", "--", *ID, wrapper=home.mounted, env=environment)
+    assert (status, output) == (2, "")
+    assert errors.startswith(f"pyinit: {name}: ")
+    assert home.read("passwd") == PASSWD
+    assert owners(home, "dev")["own"] == (1000, 1000)
+
+
+def test_f31_an_ordinary_account_takes_the_old_number_with_its_home(pyinit: Pyinit, home: Etc) -> None:
+    output, _ = run(pyinit, home, "--match", "1001:1000")
+    assert output == ["1001", "1000", "1000 27 44", "dev", "/home/dev"]
+    changed = PASSWD.replace("dev:x:1000:", "dev:x:1001:").replace("node:x:1001:", "node:x:1000:")
+    assert home.read("passwd") == changed
+    assert owners(home, "dev")["own"] == (1001, 1000)
+    assert owners(home, "node")["own"] == (1000, 1001)
+
+
+def test_f31_a_system_accounts_number_is_used_and_the_account_stays(pyinit: Pyinit, home: Etc) -> None:
+    output, errors = run(pyinit, home, "-v", "--match", "33:1000")
+    assert (output[0], output[4]) == ("33", "/home/dev")
+    assert "UID 33 is www-data's, a system account" in errors
+    assert home.read("passwd") == PASSWD
+    assert owners(home, "dev")["own"] == (33, 1000)
+
+
+@pytest.mark.parametrize("gid", [20, 100, 1001])
+def test_f29_a_group_that_has_the_number_is_used(pyinit: Pyinit, home: Etc, gid: int) -> None:
+    output, _ = run(pyinit, home, "--match", f"1500:{gid}")
+    assert output[:2] == ["1500", str(gid)]
+    assert home.read("group") == GROUP
+    assert home.read("passwd") == PASSWD.replace("dev:x:1000:1000:", f"dev:x:1500:{gid}:")
+    assert owners(home, "dev")["own"] == (1500, gid)
+
+
+def test_f30_the_uid_is_matched_although_the_gid_is_not(pyinit: Pyinit, home: Etc, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    os.chown(tmp_path / "work", 1500, 0)
+    output, errors = run(pyinit, home, "--match-owner", tmp_path / "work")
+    assert output[:2] == ["1500", "1000"]
+    assert "GID 0 is not matched" in errors
+    assert owners(home, "dev")["own"] == (1500, 1000)
+
+
+def test_a_group_that_others_use_keeps_its_number(pyinit: Pyinit, home: Etc) -> None:
+    home.write("passwd", PASSWD.replace("dev:x:1000:1000:", "dev:x:1000:100:"))
+    home.write("group", GROUP.replace("users:x:100:", "users:x:100:node"))
+    output, _ = run(pyinit, home, "--match", "1500:1600")
+    assert output[:2] == ["1500", "1600"]
+    assert home.read("group") == GROUP.replace("users:x:100:", "users:x:100:node") + "dev-1600:x:1600:\n"
+    assert "dev:x:1500:1600:" in home.read("passwd")
+
+
+def test_f24_root_as_owner_is_not_matched_outside_a_user_namespace(pyinit: Pyinit, home: Etc, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    output, errors = run(pyinit, home, "--match-owner", tmp_path / "work")
+    assert output[:2] == ["1000", "1000"]
+    assert errors.count("\n") == 2
+    assert "root owns it, and UID 0 is not matched; is it mounted?" in errors
+    assert home.read("passwd") == PASSWD
+    status, *_ = pyinit.run(
+        "-u", "dev", "--strict", "--match-owner", tmp_path / "work", "--", *ID, wrapper=home.mounted
+    )
+    assert status == 1
+
+
+@pytest.mark.parametrize("ids", ["0", "0:1000", "1000:0"])
+def test_f24_zero_as_a_number_is_refused(pyinit: Pyinit, home: Etc, ids: str) -> None:
+    status, output, errors = pyinit.run("-u", "dev", "--match", ids, "--", *ID, wrapper=home.mounted)
+    assert (status, output) == (2, "")
+    assert "--match: " in errors
+    assert home.read("passwd") == PASSWD
+
+
+def test_f24_root_as_owner_in_a_user_namespace_is_the_hosts_user(pyinit: Pyinit, home: Etc, tmp_path: Path) -> None:
+    """As rootless engines have it: the home must not become root's."""
+    (tmp_path / "work").mkdir()
+    wrapper = (*home.mounted, *probe("in_user_namespace"))
+    status, output, errors = pyinit.run(
+        "-v", "-u", "dev", "--match-owner", tmp_path / "work", "--", *ID, wrapper=wrapper
+    )
+    assert status == 0, errors
+    assert output.splitlines()[:2] == ["0", "0"]
+    assert "UID 0 is the host's user in this user namespace" in errors
+    assert home.read("passwd") == PASSWD
+    assert owners(home, "dev")["own"] == (1000, 1000)
+
+
+def test_f43_the_sockets_group_is_added_and_roots_is_refused(pyinit: Pyinit, home: Etc, tmp_path: Path) -> None:
+    (tmp_path / "socket").touch()
+    (tmp_path / "roots").touch()
+    os.chown(tmp_path / "socket", 0, 998)
+    output, errors = run(pyinit, home, "--match-group", tmp_path / "socket", "--match-group", tmp_path / "roots")
+    assert set(output[2].split()) == {"1000", "27", "44", "998"}
+    assert "its group is root's" in errors
+    assert home.read("group") == GROUP
+
+
+@pytest.mark.parametrize("option", ["--match-owner", "--match-group"])
+def test_a_path_that_is_not_there_is_one_clear_line(pyinit: Pyinit, home: Etc, option: str) -> None:
+    status, output, errors = pyinit.run("-u", "dev", option, "/not/there", "--", *ID, wrapper=home.mounted)
+    assert (status, output) == (2, "")
+    assert errors == f"pyinit: {option}: '/not/there': No such file or directory\n"
+
+
+def test_f32_f37_when_all_matches_nothing_is_walked(pyinit: Pyinit, home: Etc) -> None:
+    run(pyinit, home, "--match", "1500:1600")
+    os.chown(home.home / "dev" / "below" / "own", 1000, 1000)  # a walk would change it
+    before = (home.path / "passwd").stat()
+    run(pyinit, home, "--match", "1500:1600")
+    assert owners(home, "dev")["own"] == (1000, 1000)
+    assert (home.path / "passwd").stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_f37_another_number_at_the_next_start_is_matched_again(pyinit: Pyinit, home: Etc) -> None:
+    run(pyinit, home, "--match", "1500:1600")
+    run(pyinit, home, "--match", "1700:1800")
+    assert owners(home, "dev")["own"] == (1700, 1800)
+    assert home.read("passwd") == PASSWD.replace("dev:x:1000:1000:", "dev:x:1700:1800:")
+
+
+def test_f36_killed_in_the_middle_the_next_start_finishes(pyinit: Pyinit, home: Etc) -> None:
+    """Killed at each chown and rename in turn: the account says the old IDs until all files have the new ones."""
+    for number in range(1, 100):
+        inject = f"inject=fchownat,chown,lchown,fchown,rename:signal=KILL:when={number}"
+        tracer = ("strace", "-f", "-o", "/dev/null", "-e", "trace=fchownat,chown,lchown,fchown,rename", "-e", inject)
+        target = 1500 + number % 2
+        status = pyinit.run("-u", "dev", "--match", f"{target}:1600", "--", "true", wrapper=(*home.mounted, *tracer))[0]
+        if f"dev:x:{target}:" in home.read("passwd"):
+            assert owners(home, "dev")["own"][0] == target
+        run(pyinit, home, "--match", f"{target}:1600")
+        assert owners(home, "dev")["own"] == (target, 1600)
+        assert f"dev:x:{target}:1600:" in home.read("passwd")
+        if status == 0:
+            break
+    else:
+        pytest.fail("no run got through")
+
+
+def test_a_home_that_is_not_there_is_no_obstacle(pyinit: Pyinit, etc: Etc) -> None:
+    output, errors = run(pyinit, etc, "--match", "1500:1600")
+    assert (output[:2], errors) == (["1500", "1600"], "")
+    assert "dev:x:1500:1600:" in etc.read("passwd")
+
+
+def test_f35_own_names_trees_that_follow_instead_of_the_home(pyinit: Pyinit, home: Etc, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "file").touch()
+    for path in (data, data / "file"):
+        os.chown(path, 1000, 1000)
+    run(pyinit, home, "--match", "1500:1600", "--own", data)
+    assert (data / "file").stat().st_uid == 1500
+    assert owners(home, "dev")["own"] == (1000, 1000)
+
+
+def test_a_home_that_is_the_root_directory_is_not_walked(pyinit: Pyinit, home: Etc) -> None:
+    home.write("passwd", PASSWD.replace(":/home/dev:", ":/:"))
+    run(pyinit, home, "--match", "1500:1600")
+    assert owners(home, "dev")["own"] == (1000, 1000)
+
+
+READ_ONLY = 'mount -o remount,bind,ro /etc && exec "$@"'
+
+
+def test_f25_f39_read_only_account_files_are_a_line_and_the_program_has_the_numbers(pyinit: Pyinit, home: Etc) -> None:
+    wrapper = (*home.mounted, "sh", "-c", READ_ONLY, "sh")
+    status, output, errors = pyinit.run("-u", "dev", "--match", "1500:1600", "--", *ID, wrapper=wrapper)
+    assert status == 0
+    assert output.splitlines()[:2] == ["1500", "1600"]
+    assert "/etc/group cannot be written" in errors
+    assert home.read("passwd") == PASSWD
+    assert owners(home, "dev")["own"] == (1500, 1600)
+
+
+def test_with_strict_read_only_account_files_are_an_error_before_anything_changed(pyinit: Pyinit, home: Etc) -> None:
+    wrapper = (*home.mounted, "sh", "-c", READ_ONLY, "sh")
+    status, output, _ = pyinit.run("-u", "dev", "--strict", "--match", "1500:1600", "--", *ID, wrapper=wrapper)
+    assert (status, output) == (1, "")
+    assert owners(home, "dev")["own"] == (1000, 1000)
+
+
+def test_an_account_is_needed_to_match(pyinit: Pyinit, home: Etc) -> None:
+    status, _, errors = pyinit.run("-u", "4242", "--match", "1500", "--", *ID, wrapper=home.mounted)
+    assert status == 2
+    assert "--user: 4242 has no account" in errors
+
+
+def test_verbose_says_the_plan(pyinit: Pyinit, home: Etc) -> None:
+    errors = run(pyinit, home, "-v", "--match", "1001:1600")[1]
+    for line in (
+        "re-own /home/dev: UID 1000 to 1001, GID 1000 to 1600",
+        "re-own /home/node: UID 1001 to 1000",
+        "/etc/group: dev: GID 1600",
+        "/etc/passwd: dev: UID 1001",
+        "/etc/passwd: node: UID 1000",
+    ):
+        assert f"pyinit: {line}\n" in errors
+
+
+def test_f27_a_uid_without_an_account_gets_an_entry_where_it_may_be_written(shared_pyinit: Pyinit, etc: Etc) -> None:
+    (etc.path / "passwd").chmod(0o664)
+    wrapper = (*etc.mounted, "setpriv", "--reuid", "1234567", "--regid", "0", "--clear-groups")
+    for _ in range(2):
+        output = shared_pyinit.run("-q", "-u", "dev", "--match", "1500", "--", "whoami", wrapper=wrapper)[1]
+        assert output == "dev-1234567\n"
+    assert etc.read("passwd") == PASSWD + "dev-1234567:x:1234567:0::/home/dev:/bin/bash\n"
+
+
+def test_f27_without_matching_nothing_is_written(shared_pyinit: Pyinit, etc: Etc) -> None:
+    (etc.path / "passwd").chmod(0o664)
+    wrapper = (*etc.mounted, "setpriv", "--reuid", "1234567", "--regid", "0", "--clear-groups")
+    assert shared_pyinit.run("-u", "dev", "--", "true", wrapper=wrapper)[0] == 0
+    assert etc.read("passwd") == PASSWD
+
+
+# Takes the lock on the account files, and keeps it.
+HOLD = """\
+import fcntl, sys, time
+lock = open(sys.argv[1], "w")
+fcntl.lockf(lock, fcntl.LOCK_EX)
+print("locked", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_f03_a_stop_while_waiting_for_the_lock_ends_at_once(
+    pyinit: Pyinit, home: Etc, number: signal.Signals, status: int
+) -> None:
+    lock = home.path / ".pwd.lock"
+    lock.touch(0o600)
+    holder = subprocess.Popen(["/usr/bin/python3", "-c", HOLD, str(lock)], stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pyinit.start("-u", "dev", "--match", "1500:1600", "--", "echo", "started", wrapper=home.mounted) as run:
+            wait_until(lambda: owners(home, "dev")["own"] == (1500, 1600), "the tree is re-owned")
+            run.send(number)
+            assert run.finish()[:2] == (status, "")
+        assert home.read("passwd") == PASSWD
+        assert home.read("group") == GROUP
+    finally:
+        holder.kill()
+        holder.communicate()

@@ -1,0 +1,112 @@
+"""Under the name gosu pyinit does what gosu does: the same scenario for both, and the same result.
+
+Error messages are in each one's own words; both say them on standard error. One difference is meant: the primary group
+is among the supplementary groups, as initgroups(3) has it, which gosu leaves out. `id` shows the same for both.
+"""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from tests.identity_support import Etc
+from tests.support import NAMESPACE, Pyinit
+
+TELL = "id; echo $$; sed -n '/^Sig/p;/^NoNew/p;/^Cap/p' /proc/self/status; env | sort; umask; pwd"
+
+SCENARIOS = {
+    "name": ["dev", "sh", "-c", TELL],
+    "number with an account": ["1000", "sh", "-c", TELL],
+    "number without an account": ["4242", "sh", "-c", TELL],
+    "name and group": ["dev:staff", "sh", "-c", TELL],
+    "name and number of a group": ["dev:5555", "sh", "-c", TELL],
+    "numbers": ["4242:4343", "sh", "-c", TELL],
+    "number and group": ["4242:staff", "sh", "-c", TELL],
+    "name and empty group": ["dev:", "sh", "-c", TELL],
+    "group alone": [":staff", "sh", "-c", TELL],
+    "root": ["root", "sh", "-c", TELL],
+    "zero": ["0", "sh", "-c", TELL],
+    "root and group": ["root:staff", "sh", "-c", TELL],
+    "leading zeros": ["0033", "sh", "-c", TELL],
+    "account without login": ["www-data", "sh", "-c", TELL],
+    "nobody": ["nobody", "sh", "-c", TELL],
+    "status": ["dev", "sh", "-c", "exit 42"],
+    "signal": ["dev", "sh", "-c", "kill -9 $$"],
+    "arguments": ["dev", "printf", "%s|", "a b", "", "-x", "--", "*"],
+    "options of the command": ["dev", "ls", "-d", "/"],
+    "absolute path": ["dev", "/bin/echo", "hello"],
+    "command missing": ["dev", "no-such-command"],
+    "path missing": ["dev", "/no/such/command"],
+    "command not executable": ["dev", "/etc/passwd"],
+    "command a directory": ["dev", "/etc"],
+    "user missing": ["no-such-user", "id"],
+    "group missing": ["dev:no-such-group", "id"],
+    "negative number": ["-1", "id"],
+    "number too large": ["99999999999", "id"],
+    "option-like user": ["-x", "id"],
+    "two dashes": ["--", "dev", "id"],
+    "no arguments": [],
+    "user alone": ["dev"],
+    "empty user": ["", "id"],
+    "help": ["--help"],
+    "short help": ["-h"],
+    "version": ["--version"],
+    "short version": ["-v"],
+}
+# Whose words on standard output are each one's own.
+OWN_WORDS = {"help", "short help", "version", "short version"}
+
+
+def outcome(command: "list[str]", etc: Etc, name: str) -> "tuple[int, str, bool]":
+    environment = {"PATH": os.environ["PATH"], "HOME": "/old", "USER": "old", "X": "1"}
+    done = subprocess.run(
+        [*NAMESPACE, *etc.mounted, *command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+    )
+    return done.returncode, "" if name in OWN_WORDS else done.stdout, bool(done.stderr)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_pyinit_does_what_gosu_does(pyinit: Pyinit, etc: Etc, name: str) -> None:
+    gosu = shutil.which("gosu")
+    if gosu is None:
+        if os.environ.get("PYINIT_REQUIRE_CONTAINERS") == "1":
+            pytest.fail("gosu is not installed")
+        pytest.skip("gosu is not installed")
+    theirs = outcome([gosu, *SCENARIOS[name]], etc, name)
+    ours = outcome([str(pyinit.named("gosu").file), *SCENARIOS[name]], etc, name)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "output"),
+    [
+        (
+            ["dev", "sh", "-c", "id -u; id -g; id -G; echo $HOME $USER $$"],
+            0,
+            "1000\n1000\n1000 27 44\n/home/dev old 1\n",
+        ),
+        (["dev:staff", "id"], 0, "uid=1000(dev) gid=50(staff) groups=50(staff)\n"),
+        (["4242", "sh", "-c", "id -u; id -g; echo $HOME"], 0, "4242\n0\n/\n"),
+        (["dev", "no-such-command"], 1, ""),
+        (["no-such-user", "id"], 1, ""),
+        (["dev:no-such-group", "id"], 1, ""),
+    ],
+)
+def test_pyinit_does_what_su_exec_documents(
+    pyinit: Pyinit, etc: Etc, arguments: "list[str]", status: int, output: str
+) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": "/old", "USER": "old"}
+    done = pyinit.named("su-exec").run(*arguments, wrapper=etc.mounted, env=environment)
+    assert done[:2] == (status, output)
+
+
+def test_su_exec_without_arguments_shows_its_usage(pyinit: Pyinit) -> None:
+    status, output, _ = pyinit.named("su-exec").run()
+    assert status == 0
+    assert output.startswith("usage: su-exec USER-SPEC COMMAND")
