@@ -1,6 +1,7 @@
 """What all tests share: pyinit built once for each interpreter."""
 
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,13 @@ from tests.identity_support import Etc
 from tests.support import REPOSITORY, Pyinit, interpreters, require_namespaces
 
 INTERPRETERS = interpreters()
+
+
+def pytest_configure() -> None:
+    """A shell without job control starts what it runs in the background with these two ignored (POSIX, 2.11)."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
