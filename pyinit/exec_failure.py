@@ -1,6 +1,5 @@
 """A program that the kernel did not execute: is it a script for the shell, and if not, why not?"""
 
-import errno
 import posix
 
 from pyinit.log import Fatal
@@ -20,6 +19,8 @@ def deal_with(
     That is a text file without a first line that names its interpreter. Raises Fatal with 127 if there is no such
     program, with 126 if there is one that cannot be executed.
     """
+    import errno  # built into the interpreter, and needed by a failure alone
+
     refused = None
     for path, error in failures:
         if error.errno in (errno.ENOENT, errno.ENOTDIR) and not _exists(path):

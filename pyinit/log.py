@@ -28,13 +28,13 @@ class Log:
         """Write one line if `level` is shown. A line that cannot be written is dropped: signals matter more."""
         if level > self.level:
             return
-        from pyinit import message  # most runs have nothing to say
-
         try:
+            from pyinit import message  # most runs have nothing to say
+
             if self._descriptor < 0:
                 self._descriptor = message.without_blocking(2)
             message.write_now(self._descriptor, message.encode(f"{self.name}: {message.printable(text)}\n"))
-        except (OSError, MemoryError):
+        except Exception:  # no descriptor, no memory, or an interpreter whose files were deleted meanwhile
             pass
 
     def error(self, message: str) -> None:

@@ -5,8 +5,8 @@ each start, in the order of their imports; those that may be imported after the 
 imported before it by many runs. All others are rarely needed, and compiled from their source when they are.
 
 Writes to standard output the size of the boot code and a space, then what goes into the file: the interpreter's magic
-number, the boot code, the modules of the first list, each marshalled by itself, and those of the third, deflated too.
-The boot code holds the second list, deflated as well.
+number, the boot code, the modules of the first list, marshalled together, and those of the third, deflated each. The
+boot code holds the loader for all but the first list, deflated, and in it the second list.
 
 Importing modules from the zip archive instead takes some 60 us more for each.
 """
@@ -18,8 +18,8 @@ import sys
 import zlib
 from types import CodeType
 
-# Runs in the namespace of line 2, which holds `s` (sys), with KEPT, PACKED, and PLACES put in: marshalled code, places
-# of deflated code in the file, and places of all sources in the archive's member, each by the name of the module.
+# Runs in the namespace of line 2, which holds `s` (sys), with KEPT, PACKED, SIZE and PLACES put in: marshalled code,
+# places of deflated code in the file, where these begin, and places of all sources in the archive's member.
 LOADER = """
 from _frozen_importlib import ModuleSpec
 
@@ -36,16 +36,16 @@ class Bundle:
 
     @staticmethod
     def exec_module(module):
-        from zlib import decompress, decompressobj
+        from zlib import decompressobj
 
         name = module.__name__
         if name in kept:
-            code = loads(decompress(kept[name]))
+            code = loads(kept[name])
         elif name in packed:
             at, size = packed[name]
             with open(file, "rb") as f:
                 f.seek(start)
-                eager = f.read(packed_at)
+                eager = f.read(SIZE)
                 f.seek(at, 1)
                 code = loads(decompressobj(zdict=eager).decompress(f.read(size)))
         else:
@@ -67,30 +67,41 @@ file = s.argv[0]
 s.meta_path.insert(0, Bundle)
 """
 
-# Goes on after LOADER where the byte code fits. The namespace of line 2 holds `loads` and `f` as well, the file,
-# open behind this code. EAGER stands for names and sizes.
+# Runs first where the byte code fits. The namespace of line 2 holds `loads` and `f` as well, the file, open behind this
+# code. EAGER stands for names and sizes, and LATER for LOADER, which takes time and memory only once it is needed. The
+# other names of codecs, which nobody asks for again, make room for our modules: 20 to 36 kB.
 BOOT = """
+def find_spec(name, path=None, target=None):
+    if name.startswith("pyinit."):
+        from zlib import decompress
+
+        del s.meta_path[0]
+        exec(loads(decompress(LATER)), globals())
+        return Bundle.find_spec(name)
+
+
+finder = type(s)("finder")
+finder.find_spec = find_spec
+s.meta_path.insert(0, finder)
+s.modules["encodings"]._aliases.clear()
 start = f.tell()
-packed_at = SIZE
-s.modules["pyinit"] = package = type(s)("pyinit")
-package.__path__ = []
+package = None
 for name, size in EAGER:
-    module = package
-    if name:
-        s.modules["pyinit." + name] = module = type(s)("pyinit." + name)
-        module.__package__ = "pyinit"
-        setattr(package, name, module)
-    code = f.read(size)
-    for short, zeros in SHORT:
-        code = code.replace(short, zeros)
-    exec(loads(code), module.__dict__)
+    s.modules[name] = module = type(s)(name)
+    module.__package__ = "pyinit"
+    if package:
+        setattr(package, name[7:], module)
+    else:
+        package = module
+        package.__path__ = []
+    exec(loads(f.read(size).replace(SHORT)), module.__dict__)
 f.close()
 module.main()
 """
 
-# Runs of as many zeros are shortened in the modules that run at each start: byte code leaves room for the interpreter's
-# inline caches, nearly half of it since Python 3.11. Inflating it instead would take 4 % of a start.
-RUNS = (18, 8)
+# Each run of as many zeros is two bytes in the modules that run at each start: byte code leaves room for the
+# interpreter's inline caches, nearly half of it since Python 3.11. Inflating it instead would take 4 % of a start.
+ZEROS = bytes(8)
 
 # Goes on after LOADER under any other interpreter, as the archive's module `loader`. The sources stay in memory, since
 # the file may be replaced or deleted while the program runs.
@@ -109,7 +120,7 @@ def compiled(source: str) -> CodeType:
 def bare(code: CodeType) -> CodeType:
     """Code without what is for people: line numbers, qualified names, and names of variables that go by number."""
     arguments = code.co_argcount + code.co_kwonlyargcount + 2  # and those with stars, if there are any
-    short = tuple(f"_{number}" for number in range(len(code.co_varnames)))
+    short = tuple(chr(ord("a") + number) for number in range(len(code.co_varnames)))  # every interpreter has these
     changes: "dict[str, object]" = {
         "co_consts": tuple(bare(each) if isinstance(each, CodeType) else each for each in code.co_consts),
         "co_varnames": code.co_varnames[:arguments] + short[arguments:],
@@ -120,50 +131,40 @@ def bare(code: CodeType) -> CodeType:
     return code.replace(**changes)  # type: ignore[arg-type]
 
 
-def byte_code(module: str) -> bytes:
+def code_of(module: str) -> CodeType:
     path = module.replace(".", "/")
     with open(os.path.join(path, "__init__.py") if os.path.isdir(path) else path + ".py", encoding="utf-8") as file:
-        return marshal.dumps(compiled(file.read()))
+        return compiled(file.read())
 
 
-def shortenings(code: bytes) -> "list[tuple[bytes, bytes]]":
-    """Two bytes that the code does not have for each run of zeros."""
-    absent = (pair for number in range(65535, 0, -1) if (pair := number.to_bytes(2, "big")) not in code)
-    return [(next(absent), bytes(length)) for length in RUNS]
+def absent_from(code: bytes) -> bytes:
+    """Two bytes that do not follow each other anywhere in the code."""
+    return next(pair for number in range(65535, 0, -1) if (pair := number.to_bytes(2, "big")) not in code)
 
 
-def shortened(code: bytes, short: "list[tuple[bytes, bytes]]") -> bytes:
-    result = code
-    for pair, zeros in short:
-        result = result.replace(zeros, pair)
-    again = result
-    for pair, zeros in reversed(short):
-        again = again.replace(pair, zeros)
-    assert again == code
-    return result
-
-
-def loader(kept: "dict[str, bytes]", packed: "dict[str, tuple[int, int]]", places: str) -> str:
-    return LOADER.replace("KEPT", repr(kept)).replace("PACKED", repr(packed)).replace("PLACES", places)
+def loader(places: str, kept: "dict[str, bytes]", packed: "dict[str, tuple[int, int]]", size: int) -> str:
+    text = LOADER.replace("KEPT", repr(kept)).replace("PACKED", repr(packed)).replace("SIZE", str(size))
+    return text.replace("PLACES", places)
 
 
 def bundle(eager: "list[str]", kept: "list[str]", packed: "list[str]", places: str) -> bytes:
-    codes = [byte_code(name) for name in eager]
-    short = shortenings(b"".join(codes))
-    codes = [shortened(code, short) for code in codes]
-    eager_code = b"".join(codes)
+    codes = [marshal.dumps(code_of(name)) for name in eager]
+    short = absent_from(b"".join(codes))
+    short_codes = [code.replace(ZEROS, short) for code in codes]
+    assert [code.replace(short, ZEROS) for code in short_codes] == codes
+    eager_code = b"".join(short_codes)
     packed_code = b""
     packed_places = {}
     for name in packed:
         # With the first list as a dictionary, whose names and idioms the others share, it becomes a fifth smaller.
         compressor = zlib.compressobj(9, zdict=eager_code)
-        code = compressor.compress(byte_code(name)) + compressor.flush()
+        code = compressor.compress(marshal.dumps(code_of(name))) + compressor.flush()
         packed_places[name] = (len(packed_code), len(code))
         packed_code += code
-    boot = loader({name: zlib.compress(byte_code(name), 9) for name in kept}, packed_places, places)
-    sizes = tuple((name.partition(".")[2], len(code)) for name, code in zip(eager, codes))
-    boot += BOOT.replace("EAGER", repr(sizes)).replace("SIZE", str(len(eager_code)))
-    boot = boot.replace("SHORT", repr(tuple(reversed(short))))
+    kept_code = {name: marshal.dumps(code_of(name)) for name in kept}
+    later = zlib.compress(marshal.dumps(compiled(loader(places, kept_code, packed_places, len(eager_code)))), 9)
+    sizes = tuple((name, len(code)) for name, code in zip(eager, short_codes))
+    boot = BOOT.replace("EAGER", repr(sizes)).replace("SHORT", f"{short!r}, {ZEROS!r}").replace("LATER", repr(later))
     start = marshal.dumps(compiled(boot))
     return b"%d " % len(start) + importlib.util.MAGIC_NUMBER + start + eager_code + packed_code
 

@@ -39,11 +39,13 @@ EAGER = (
 
 # The modules that may be imported while the program runs. They are read at the start, since the file may have been
 # replaced or deleted by then.
-KEPT = ("pyinit.exec_failure", "pyinit.message", "pyinit.report", "pyinit.signal_names")
+KEPT = ("pyinit.message", "pyinit.report", "pyinit.signal_names")
 
 # The modules that many runs import before the program starts, and whose compiling would take milliseconds.
 PACKED = (
     "pyinit.command_line",
+    "pyinit.exec_failure",
+    "pyinit.fork",
     "pyinit.identity",
     "pyinit.identity.accounts",
     "pyinit.identity.privileges",
@@ -213,7 +215,7 @@ def source_date() -> int:
 
 def write_archive(file: IO[bytes], sources: "dict[str, str]", places: str) -> None:
     moment = time.gmtime(source_date())[:6]
-    loader = "import sys as s\n" + bare(compile.loader({}, {}, places) + compile.FROM_SOURCE)
+    loader = "import sys as s\n" + bare(compile.loader(places, {}, {}, 0) + compile.FROM_SOURCE)
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in {
             "__main__.py": MAIN,
