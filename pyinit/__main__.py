@@ -16,11 +16,12 @@ def main() -> None:
 
 def run(arguments: "list[str]", log: Log) -> int:
     """One run, stage by stage. Each takes what the one before made. Returns the exit status."""
-    journal = identity = None
+    journal = identity = secret = hooks = None
     failure_status = 0
     try:
         inherited = boot.take_over()
-        settings = choose(arguments, inherited.environment)
+        environment = inherited.environment
+        settings = choose(arguments, environment)
         if settings.answer and not settings.user:
             from pyinit import help
 
@@ -32,6 +33,10 @@ def run(arguments: "list[str]", log: Log) -> int:
 
             journal = Journal(settings.events)
             journal.write("start", pid=posix.getpid(), arguments=arguments)
+        if settings.secrets or settings.secret or settings.expand_file_vars:
+            from pyinit import secrets
+
+            secret = secrets.read(settings, environment)
         if posix.getpid() != 1 or settings.parent_death_signal:
             from pyinit import prepare
 
@@ -40,15 +45,25 @@ def run(arguments: "list[str]", log: Log) -> int:
         if settings.user or settings.no_new_privileges or settings.drop_capabilities or settings.keep_capabilities:
             from pyinit.identity import prepare as identify
 
-            identity = identify(settings, inherited.environment, log)
+            identity = identify(settings, environment, log)
             if settings.answer:
                 from pyinit import help
 
-                return help.show_home(inherited.environment, identity.environment)
+                return help.show_home(environment, identity.environment)
+            environment = identity.environment
         terminal = spawn.controlling_terminal(settings.session)
         # Made before the fork: after it every page that is written to is copied first, which is slow.
         supervisor = Supervisor(settings, terminal, log, journal)
-        program_pid = 0 if settings.pause else spawn.start(settings, inherited, identity, terminal, log)
+        if settings.before or settings.after:
+            from pyinit.hooks import Hooks
+
+            hooks = Hooks(settings, environment, inherited, identity, terminal, log, journal)
+            hooks.before()
+        if secret:
+            environment = secrets.applied(secret, environment)
+        program_pid = 0
+        if not settings.pause:
+            program_pid = spawn.start(settings, environment, inherited, identity, terminal, log)
     except Fatal as error:
         log.error(error.message)
         if error.usage:
@@ -63,6 +78,12 @@ def run(arguments: "list[str]", log: Log) -> int:
     if journal and program_pid:
         journal.write("spawn", pid=program_pid, program=settings.program)
     status = supervisor.run(program_pid)
+    if hooks:
+        hooks.after(supervisor.status)
+    if settings.grace and program_pid and (hooks or not supervisor.childless):
+        from pyinit import drain
+
+        drain.run(supervisor, settings.grace, log, journal)
     if journal:
         journal.write("ended", status=status)
     return status

@@ -47,6 +47,8 @@ class Bundle:
                 f.seek(start)
                 eager = f.read(SIZE)
                 f.seek(at, 1)
+                for byte, zeros in SHORT:
+                    eager = eager.replace(byte, zeros)
                 code = loads(decompressobj(zdict=eager).decompress(f.read(size)))
         else:
             at, size, _ = places[name]
@@ -94,14 +96,17 @@ for name, size in EAGER:
     else:
         package = module
         package.__path__ = []
-    exec(loads(f.read(size).replace(SHORT)), module.__dict__)
+    code = f.read(size)
+    for byte, zeros in SHORT:
+        code = code.replace(byte, zeros)
+    exec(loads(code), module.__dict__)
 f.close()
 module.main()
 """
 
-# Each run of as many zeros is two bytes in the modules that run at each start: byte code leaves room for the
-# interpreter's inline caches, nearly half of it since Python 3.11. Inflating it instead would take 4 % of a start.
-ZEROS = bytes(8)
+# Runs of as many zeros become one byte in the modules that run at each start: a third of marshalled code is numbers of
+# four bytes and, since Python 3.11, room for inline caches. Inflating it instead would take 4 % of a start.
+RUNS = (18, 8, 3)
 
 # Goes on after LOADER under any other interpreter, as the archive's module `loader`. The sources stay in memory, since
 # the file may be replaced or deleted while the program runs.
@@ -118,12 +123,9 @@ def compiled(source: str) -> CodeType:
 
 
 def bare(code: CodeType) -> CodeType:
-    """Code without what is for people: line numbers, qualified names, and names of variables that go by number."""
-    arguments = code.co_argcount + code.co_kwonlyargcount + 2  # and those with stars, if there are any
-    short = tuple(chr(ord("a") + number) for number in range(len(code.co_varnames)))  # every interpreter has these
+    """Code without line numbers and qualified names."""
     changes: "dict[str, object]" = {
         "co_consts": tuple(bare(each) if isinstance(each, CodeType) else each for each in code.co_consts),
-        "co_varnames": code.co_varnames[:arguments] + short[arguments:],
         "co_linetable" if sys.version_info >= (3, 10) else "co_lnotab": b"",
     }
     if sys.version_info >= (3, 11):
@@ -137,36 +139,45 @@ def code_of(module: str) -> CodeType:
         return compiled(file.read())
 
 
-def absent_from(code: bytes) -> bytes:
-    """Two bytes that do not follow each other anywhere in the code."""
-    return next(pair for number in range(65535, 0, -1) if (pair := number.to_bytes(2, "big")) not in code)
+def shortenings(code: bytes) -> "tuple[tuple[bytes, bytes], ...]":
+    """For each run of zeros a byte that the code does not have."""
+    absent = (byte for number in range(255, 0, -1) if (byte := bytes([number])) not in code)
+    return tuple((next(absent), bytes(length)) for length in RUNS)
 
 
-def loader(places: str, kept: "dict[str, bytes]", packed: "dict[str, tuple[int, int]]", size: int) -> str:
-    text = LOADER.replace("KEPT", repr(kept)).replace("PACKED", repr(packed)).replace("SIZE", str(size))
-    return text.replace("PLACES", places)
+def shortened(code: bytes, short: "tuple[tuple[bytes, bytes], ...]") -> bytes:
+    for byte, zeros in short:
+        code = code.replace(zeros, byte)
+    return code
+
+
+def loader(
+    places: str, kept: "dict[str, bytes]", packed: "dict[str, tuple[int, int]]", size: int, short: object
+) -> str:
+    text = LOADER.replace("KEPT", repr(kept)).replace("PACKED", repr(packed)).replace("PLACES", places)
+    return text.replace("SIZE", str(size)).replace("SHORT", repr(short))
 
 
 def bundle(eager: "list[str]", kept: "list[str]", packed: "list[str]", places: str) -> bytes:
     codes = [marshal.dumps(code_of(name)) for name in eager]
-    short = absent_from(b"".join(codes))
-    short_codes = [code.replace(ZEROS, short) for code in codes]
-    assert [code.replace(short, ZEROS) for code in short_codes] == codes
-    eager_code = b"".join(short_codes)
+    eager_code = b"".join(codes)
+    short = shortenings(eager_code)
+    short_codes = [shortened(code, short) for code in codes]
     packed_code = b""
     packed_places = {}
     for name in packed:
-        # With the first list as a dictionary, whose names and idioms the others share, it becomes a fifth smaller.
+        # With the first list as a dictionary, whose names and idioms the others share, it becomes a quarter smaller.
         compressor = zlib.compressobj(9, zdict=eager_code)
         code = compressor.compress(marshal.dumps(code_of(name))) + compressor.flush()
         packed_places[name] = (len(packed_code), len(code))
         packed_code += code
     kept_code = {name: marshal.dumps(code_of(name)) for name in kept}
-    later = zlib.compress(marshal.dumps(compiled(loader(places, kept_code, packed_places, len(eager_code)))), 9)
+    later = loader(places, kept_code, packed_places, sum(map(len, short_codes)), short)
     sizes = tuple((name, len(code)) for name, code in zip(eager, short_codes))
-    boot = BOOT.replace("EAGER", repr(sizes)).replace("SHORT", f"{short!r}, {ZEROS!r}").replace("LATER", repr(later))
+    boot = BOOT.replace("EAGER", repr(sizes)).replace("SHORT", repr(short))
+    boot = boot.replace("LATER", repr(zlib.compress(marshal.dumps(compiled(later)), 9)))
     start = marshal.dumps(compiled(boot))
-    return b"%d " % len(start) + importlib.util.MAGIC_NUMBER + start + eager_code + packed_code
+    return b"%d " % len(start) + importlib.util.MAGIC_NUMBER + start + b"".join(short_codes) + packed_code
 
 
 if __name__ == "__main__":

@@ -9,10 +9,8 @@ The file is a zip archive behind two lines and a block of byte code:
                 sources in one member, which deflates to a quarter less than a member for each
 """
 
-import ast
 import io
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from pyinit.ctl import compile
+from pyinit.ctl.bare import bare
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -39,7 +38,14 @@ EAGER = (
 
 # The modules that may be imported while the program runs. They are read at the start, since the file may have been
 # replaced or deleted by then.
-KEPT = ("pyinit.message", "pyinit.report", "pyinit.signal_names")
+KEPT = (
+    "pyinit.drain",
+    "pyinit.message",
+    "pyinit.orphans",
+    "pyinit.processes",
+    "pyinit.report",
+    "pyinit.signal_names",
+)
 
 # The modules that many runs import before the program starts, and whose compiling would take milliseconds.
 PACKED = (
@@ -82,7 +88,7 @@ def build(output: Path, python: "str | None" = None, source_only: bool = False) 
     """Write the zipapp to `output`, replacing it whole. Raises BuildError."""
     python = python or sys.executable
     first_line = make_first_line(python)
-    sources = {str(path.relative_to(PACKAGE.parent)): bare(path.read_text()) for path in sorted(module_files())}
+    sources = bare({str(path.relative_to(PACKAGE.parent)): path.read_text() for path in sorted(module_files())})
     places = repr(places_of(sources))
     boot_size, byte_code = (0, b"") if source_only else compile_with(compiler_for(python), sources, places)
     file = io.BytesIO()
@@ -142,40 +148,6 @@ def places_of(sources: "dict[str, str]") -> "dict[str, tuple[int, int, bool]]":
     return places
 
 
-def bare(source: str) -> str:
-    """A module without comments, docstrings and annotations: half of the file's size would be for people only."""
-    text = ast.unparse(ast.fix_missing_locations(Bare().visit(ast.parse(source)))) + "\n"
-    return re.sub("^(    )+", lambda spaces: " " * (len(spaces[0]) // 4), text, flags=re.MULTILINE)
-
-
-class Bare(ast.NodeTransformer):
-    """Takes out of a module what does nothing when it runs."""
-
-    def visit_If(self, node: ast.If) -> "ast.AST | None":
-        checking = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        return None if checking else self.generic_visit(node)
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> "ast.AST | None":
-        return ast.Assign([node.target], self.visit(node.value)) if node.value else None
-
-    def visit_arg(self, node: ast.arg) -> ast.arg:
-        return ast.arg(node.arg)
-
-    def visit_body(self, node: "ast.Module | ast.ClassDef | ast.FunctionDef") -> ast.AST:
-        if ast.get_docstring(node) is not None:
-            del node.body[0]
-        self.generic_visit(node)
-        node.body = node.body or [ast.Pass()]
-        return node
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.returns = None
-        return self.visit_body(node)
-
-    visit_Module = visit_body
-    visit_ClassDef = visit_body
-
-
 def compiler_for(python: str) -> str:
     """The interpreter whose byte code goes in: the one that will run the file, if it exists here."""
     return python if os.access(python, os.X_OK) else sys.executable
@@ -215,7 +187,7 @@ def source_date() -> int:
 
 def write_archive(file: IO[bytes], sources: "dict[str, str]", places: str) -> None:
     moment = time.gmtime(source_date())[:6]
-    loader = "import sys as s\n" + bare(compile.loader(places, {}, {}, 0) + compile.FROM_SOURCE)
+    loader = "import sys as s\n" + compile.loader(places, {}, {}, 0, ()) + compile.FROM_SOURCE
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in {
             "__main__.py": MAIN,
