@@ -223,7 +223,7 @@ def test_orphans_are_kept_by_default(pyinit: Pyinit) -> None:
         wait_until(lambda: len(children(run.pid)) == 2, "the orphan is adopted")
         run.send(signal.SIGWINCH)
         wait_until(lambda: waits_for_signals(run.pid), "pyinit waits")
-        assert [state(pid) for pid in children(run.pid)] == ["S", "S"]
+        assert [state(pid) in ("R", "S", "D") for pid in children(run.pid)] == [True, True]
 
 
 def test_children_that_it_was_started_with_are_no_orphans(pyinit: Pyinit) -> None:
