@@ -5,21 +5,23 @@ each start, in the order of their imports; those that may be imported after the 
 imported before it by many runs. All others are rarely needed, and compiled from their source when they are.
 
 Writes to standard output the size of the boot code and a space, then what goes into the file: the interpreter's magic
-number, the boot code, the modules of the first list, marshalled together, and those of the third, deflated each. The
-boot code holds the loader for all but the first list, deflated, and in it the second list.
+number, the boot code, the modules of the first list, each marshalled by itself, and those of the third, deflated
+together. The boot code holds the loader for all but the first list, deflated, and in it the second list.
 
 Importing modules from the zip archive instead takes some 60 us more for each.
 """
 
+import ast
 import importlib.util
+import itertools
 import marshal
 import os
 import sys
 import zlib
 from types import CodeType
 
-# Runs in the namespace of line 2, which holds `s` (sys), with KEPT, PACKED, SIZE and PLACES put in: marshalled code,
-# places of deflated code in the file, where these begin, and places of all sources in the archive's member.
+# Runs in the namespace of line 2, which holds `s` (sys). Put in are KEPT: marshalled code; PACKED: places in the code that
+# is deflated in the file, in PACKED_SIZE bytes after SIZE others; and PLACES of all sources in the archive's member.
 LOADER = """
 from _frozen_importlib import ModuleSpec
 
@@ -36,24 +38,29 @@ class Bundle:
 
     @staticmethod
     def exec_module(module):
-        from zlib import decompressobj
-
         name = module.__name__
         if name in kept:
             code = loads(kept[name])
         elif name in packed:
+            if not unpacked:
+                unpacked.append(unpack())
             at, size = packed[name]
-            with open(file, "rb") as f:
-                f.seek(start)
-                eager = f.read(SIZE)
-                f.seek(at, 1)
-                for byte, zeros in SHORT:
-                    eager = eager.replace(byte, zeros)
-                code = loads(decompressobj(zdict=eager).decompress(f.read(size)))
+            code = loads(unpacked[0][at : at + size])
         else:
             at, size, _ = places[name]
             code = compile(read_sources()[at : at + size], "", "exec")
         exec(code, module.__dict__)
+
+
+def unpack():
+    from zlib import decompressobj
+
+    with open(file, "rb") as f:
+        f.seek(start)
+        eager = f.read(SIZE)
+        for byte, zeros in SHORT:
+            eager = eager.replace(byte, zeros)
+        return decompressobj(zdict=eager).decompress(f.read(PACKED_SIZE))
 
 
 def read_sources():
@@ -64,6 +71,7 @@ def read_sources():
 
 kept = KEPT
 packed = PACKED
+unpacked = []
 places = PLACES
 file = s.argv[0]
 s.meta_path.insert(0, Bundle)
@@ -71,7 +79,8 @@ s.meta_path.insert(0, Bundle)
 
 # Runs first where the byte code fits. The namespace of line 2 holds `loads` and `f` as well, the file, open behind this
 # code. EAGER stands for names and sizes, and LATER for LOADER, which takes time and memory only once it is needed. The
-# other names of codecs, which nobody asks for again, make room for our modules: 20 to 36 kB.
+# other names of codecs, which nobody asks for again, and the contents of the library's directory, which is read again
+# when needed, make room for our modules: 40 kB.
 BOOT = """
 def find_spec(name, path=None, target=None):
     if name.startswith("pyinit."):
@@ -86,6 +95,7 @@ finder = type(s)("finder")
 finder.find_spec = find_spec
 s.meta_path.insert(0, finder)
 s.modules["encodings"]._aliases.clear()
+s.path_importer_cache.clear()
 start = f.tell()
 package = None
 for name, size in EAGER:
@@ -151,35 +161,37 @@ def shortened(code: bytes, short: "tuple[tuple[bytes, bytes], ...]") -> bytes:
     return code
 
 
-def loader(
-    places: str, kept: "dict[str, bytes]", packed: "dict[str, tuple[int, int]]", size: int, short: object
-) -> str:
-    text = LOADER.replace("KEPT", repr(kept)).replace("PACKED", repr(packed)).replace("PLACES", places)
-    return text.replace("SIZE", str(size)).replace("SHORT", repr(short))
+def filled(template: str, **values: object) -> str:
+    """A template with values put in for its words in capitals, the longest first."""
+    for word in sorted(values, key=len, reverse=True):
+        template = template.replace(word, repr(values[word]))
+    return template
 
 
-def bundle(eager: "list[str]", kept: "list[str]", packed: "list[str]", places: str) -> bytes:
-    codes = [marshal.dumps(code_of(name)) for name in eager]
-    eager_code = b"".join(codes)
+def bundle(eager: "list[str]", kept: "list[str]", packed: "list[str]", places: object) -> bytes:
+    codes = {name: marshal.dumps(code_of(name)) for name in (*eager, *kept, *packed)}
+    eager_code = b"".join(codes[name] for name in eager)
     short = shortenings(eager_code)
-    short_codes = [shortened(code, short) for code in codes]
-    packed_code = b""
-    packed_places = {}
-    for name in packed:
-        # With the first list as a dictionary, whose names and idioms the others share, it becomes a quarter smaller.
-        compressor = zlib.compressobj(9, zdict=eager_code)
-        code = compressor.compress(marshal.dumps(code_of(name))) + compressor.flush()
-        packed_places[name] = (len(packed_code), len(code))
-        packed_code += code
-    kept_code = {name: marshal.dumps(code_of(name)) for name in kept}
-    later = loader(places, kept_code, packed_places, sum(map(len, short_codes)), short)
+    short_codes = [shortened(codes[name], short) for name in eager]
+    # With the first list as a dictionary, whose names and idioms the others share, it becomes a quarter smaller.
+    compressor = zlib.compressobj(9, zdict=eager_code)
+    packed_code = compressor.compress(b"".join(codes[name] for name in packed)) + compressor.flush()
+    ends = list(itertools.accumulate(len(codes[name]) for name in packed))
+    later = filled(
+        LOADER,
+        KEPT={name: codes[name] for name in kept},
+        PACKED={name: (end - len(codes[name]), len(codes[name])) for name, end in zip(packed, ends)},
+        PACKED_SIZE=len(packed_code),
+        PLACES=places,
+        SIZE=sum(map(len, short_codes)),
+        SHORT=short,
+    )
     sizes = tuple((name, len(code)) for name, code in zip(eager, short_codes))
-    boot = BOOT.replace("EAGER", repr(sizes)).replace("SHORT", repr(short))
-    boot = boot.replace("LATER", repr(zlib.compress(marshal.dumps(compiled(later)), 9)))
+    boot = filled(BOOT, EAGER=sizes, SHORT=short, LATER=zlib.compress(marshal.dumps(compiled(later)), 9))
     start = marshal.dumps(compiled(boot))
     return b"%d " % len(start) + importlib.util.MAGIC_NUMBER + start + b"".join(short_codes) + packed_code
 
 
 if __name__ == "__main__":
     first, second, third = (part.split() for part in " ".join(sys.argv[2:]).split("--"))
-    sys.stdout.buffer.write(bundle(first, second, third, sys.argv[1]))
+    sys.stdout.buffer.write(bundle(first, second, third, ast.literal_eval(sys.argv[1])))

@@ -89,7 +89,7 @@ def build(output: Path, python: "str | None" = None, source_only: bool = False) 
     python = python or sys.executable
     first_line = make_first_line(python)
     sources = bare({str(path.relative_to(PACKAGE.parent)): path.read_text() for path in sorted(module_files())})
-    places = repr(places_of(sources))
+    places = places_of(sources)
     boot_size, byte_code = (0, b"") if source_only else compile_with(compiler_for(python), sources, places)
     file = io.BytesIO()
     file.write(first_line)
@@ -153,7 +153,9 @@ def compiler_for(python: str) -> str:
     return python if os.access(python, os.X_OK) else sys.executable
 
 
-def compile_with(python: str, sources: "dict[str, str]", places: str) -> "tuple[int, bytes]":
+def compile_with(
+    python: str, sources: "dict[str, str]", places: "dict[str, tuple[int, int, bool]]"
+) -> "tuple[int, bytes]":
     """The size of the boot code; the magic number and all byte code.
 
     A fresh interpreter makes them, since what marshal writes depends on what ran before.
@@ -164,7 +166,7 @@ def compile_with(python: str, sources: "dict[str, str]", places: str) -> "tuple[
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(source)
         done = subprocess.run(
-            [python, "-IS", str(PACKAGE / "ctl" / "compile.py"), places, *EAGER, "--", *KEPT, "--", *PACKED],
+            [python, "-IS", str(PACKAGE / "ctl" / "compile.py"), repr(places), *EAGER, "--", *KEPT, "--", *PACKED],
             cwd=directory,
             env={**os.environ, "PYTHONHASHSEED": "0"},
             stdin=subprocess.DEVNULL,
@@ -185,9 +187,13 @@ def source_date() -> int:
     return min(max(int(text), EARLIEST_TIME), LATEST_TIME)
 
 
-def write_archive(file: IO[bytes], sources: "dict[str, str]", places: str) -> None:
+def write_archive(file: IO[bytes], sources: "dict[str, str]", places: "dict[str, tuple[int, int, bool]]") -> None:
     moment = time.gmtime(source_date())[:6]
-    loader = "import sys as s\n" + compile.loader(places, {}, {}, 0, ()) + compile.FROM_SOURCE
+    loader = (
+        "import sys as s\n"
+        + compile.filled(compile.LOADER, KEPT={}, PACKED={}, PACKED_SIZE=0, PLACES=places, SIZE=0, SHORT=())
+        + compile.FROM_SOURCE
+    )
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in {
             "__main__.py": MAIN,
