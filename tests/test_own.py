@@ -454,7 +454,12 @@ HOSTILE = """
 """
 
 
-@pytest.mark.parametrize("setup, rounds", [(NO_WORKERS, 2000), (ALWAYS_WORKERS, 100)], ids=["alone", "workers"])
+LISTED = "own.reown = lambda trees, log, _: own.reown_listed({index!r}, trees[0].change, log)"
+
+
+@pytest.mark.parametrize(
+    "setup, rounds", [(NO_WORKERS, 2000), (ALWAYS_WORKERS, 100), (LISTED, 2000)], ids=["alone", "workers", "listed"]
+)
 def test_f38_nothing_outside_changes_while_somebody_swaps_links_in(tmp_path: Path, setup: str, rounds: int) -> None:
     tree, outside = make(tmp_path / "tree"), make(tmp_path / "tree.outside")
     for file in ("file.txt", "directory/a.txt", "directory/below/b.txt", "below/b.txt", "a.txt"):
@@ -465,6 +470,9 @@ def test_f38_nothing_outside_changes_while_somebody_swaps_links_in(tmp_path: Pat
     (tree / "file.link").symlink_to(outside / "file.txt")
     (tree / "directory.link").symlink_to(outside)
     (tree / "directory/below.link").symlink_to(outside / "below")
+    index = tmp_path / "index"
+    index.write_text(f"pyinit index 1\n{tree}\n.\nfile\ndirectory\ndirectory/a.txt\ndirectory/below/b.txt\n")
+    setup = setup.format(index=str(index))
     result = reown(tree, setup=setup, action=HOSTILE.replace("{rounds}", str(rounds)))
     assert result.status == 0, result.messages
     assert int(result.output) >= rounds
