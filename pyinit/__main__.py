@@ -5,7 +5,7 @@ import sys
 
 from pyinit import boot, spawn
 from pyinit.log import Fatal, Log
-from pyinit.settings import PERSONALITIES, Settings, without_options
+from pyinit.settings import Settings, personality, without_options
 from pyinit.supervisor import Supervisor
 
 
@@ -20,7 +20,7 @@ def run(arguments: "list[str]", log: Log) -> int:
     failure_status = 0
     try:
         inherited = boot.take_over()
-        settings = choose(arguments, inherited.environment)
+        settings = choose(arguments, inherited.environment, log)
         if settings.answer and not settings.user:
             from pyinit import help
 
@@ -31,6 +31,11 @@ def run(arguments: "list[str]", log: Log) -> int:
             from pyinit.journal import Journal
 
             journal = Journal(settings.events)
+        elif settings.personality != "pyinit":
+            from pyinit.personalities import narrator
+
+            journal = narrator(settings, log)
+        if journal:
             journal.write("start", pid=posix.getpid(), arguments=arguments)
         if posix.getpid() != 1 or settings.parent_death_signal:
             from pyinit import prepare
@@ -68,12 +73,12 @@ def run(arguments: "list[str]", log: Log) -> int:
     return status
 
 
-def choose(arguments: "list[str]", environment: "dict[bytes, bytes]") -> Settings:
+def choose(arguments: "list[str]", environment: "dict[bytes, bytes]", log: Log) -> Settings:
     """The settings of this run. A parser is loaded only if there is something to parse."""
-    if posix.geteuid() != posix.getuid() or arguments[0].rpartition("/")[2] in PERSONALITIES:
+    if posix.geteuid() != posix.getuid() or personality(arguments[0]):
         from pyinit import personalities
 
-        return personalities.read(arguments, environment)
+        return personalities.read(arguments, environment, log)
     settings = without_options(arguments[1:], environment)
     if settings is None:
         from pyinit import command_line
