@@ -5,7 +5,7 @@ import sys
 
 from pyinit import boot, spawn
 from pyinit.log import Fatal, Log
-from pyinit.settings import PERSONALITIES, Settings, without_options
+from pyinit.settings import Settings, personality, without_options
 from pyinit.supervisor import Supervisor
 
 
@@ -21,7 +21,7 @@ def run(arguments: "list[str]", log: Log) -> int:
     try:
         inherited = boot.take_over()
         environment = inherited.environment
-        settings = choose(arguments, environment)
+        settings = choose(arguments, environment, log)
         if settings.answer and not settings.user:
             from pyinit import help
 
@@ -32,6 +32,11 @@ def run(arguments: "list[str]", log: Log) -> int:
             from pyinit.journal import Journal
 
             journal = Journal(settings.events)
+        elif settings.personality != "pyinit":
+            from pyinit.personalities import narrator
+
+            journal = narrator(settings, log)
+        if journal:
             journal.write("start", pid=posix.getpid(), arguments=arguments)
         if settings.secrets or settings.secret or settings.expand_file_vars:
             from pyinit import secrets
@@ -89,12 +94,12 @@ def run(arguments: "list[str]", log: Log) -> int:
     return status
 
 
-def choose(arguments: "list[str]", environment: "dict[bytes, bytes]") -> Settings:
+def choose(arguments: "list[str]", environment: "dict[bytes, bytes]", log: Log) -> Settings:
     """The settings of this run. A parser is loaded only if there is something to parse."""
-    if posix.geteuid() != posix.getuid() or arguments[0].rpartition("/")[2] in PERSONALITIES:
+    if posix.geteuid() != posix.getuid() or personality(arguments[0]):
         from pyinit import personalities
 
-        return personalities.read(arguments, environment)
+        return personalities.read(arguments, environment, log)
     settings = without_options(arguments[1:], environment)
     if settings is None:
         from pyinit import command_line

@@ -66,26 +66,27 @@ if TYPE_CHECKING:
     Given = dict[str, list[tuple[str, str]]]
 
 
-def read(words: "list[str]", environment: "dict[bytes, bytes]", personality: str = "pyinit") -> Settings:
+def read(words: "list[str]", environment: "dict[bytes, bytes]") -> Settings:
     """Settings from `sys.argv` without its first word, and `posix.environ`. The command line wins over the environment.
 
-    Raises Fatal with status 2 (1 under tini's name, as tini) and a line that names option, value and what would be
-    right.
+    Raises Fatal with status 2 and a line that names option, value and what would be right.
     """
     try:
-        given, program = _parse(words)
-        for name, texts in _variables(environment).items():
-            if name not in given and OPPOSITES.get(name) not in given:
-                given[name] = texts
-        return _settings(personality, given, tuple(program))
+        names = {name: (name, value) for _, name, value in OPTIONS}
+        given, program = parse(words, {letter: names[name] for letter, name, _ in OPTIONS if letter}, names)
+        complete(given, variables(environment))
+        return settings(given, program)
     except ValueError as error:
-        raise Fatal(str(error), 1 if personality == "tini" else 2, USAGE) from None
+        raise Fatal(str(error), 2, USAGE) from None
 
 
-def _parse(words: "list[str]") -> "tuple[Given, list[str]]":
-    """The options as they were written, and the words of the program. As getopt_long does, up to the first operand."""
-    letters = {letter: (name, value) for letter, name, value in OPTIONS if letter}
-    names = {name: value for _, name, value in OPTIONS}
+def parse(
+    words: "list[str]", letters: "dict[str, tuple[str, str]]", names: "dict[str, tuple[str, str]]"
+) -> "tuple[Given, list[str]]":
+    """The options as they were written, and the words of the program. As getopt_long does, up to the first operand.
+
+    `letters` and `names` say for each option which one of OPTIONS it is, and its value. Raises ValueError.
+    """
     given: "Given" = {}
     at = 0
     while at < len(words):
@@ -97,13 +98,15 @@ def _parse(words: "list[str]") -> "tuple[Given, list[str]]":
             break
         at += 1
         if word.startswith("--"):
-            name, equals, text = word[2:].partition("=")
-            if name not in names:
-                raise ValueError(f"unknown option --{name}")
-            if names[name] and not equals:
-                text = _value_of(f"--{name}", names[name], words, at)
+            written, equals, text = word[2:].partition("=")
+            label = "--" + written
+            if written not in names:
+                raise ValueError(f"unknown option {label}")
+            name, value = names[written]
+            if value and not equals:
+                text = _value_of(label, value, words, at)
                 at += 1
-            _add(given, name, f"--{name}", text if names[name] or equals else "yes")
+            _add(given, name, label, text if value or equals else "yes")
             continue
         cluster = word[1:]
         while cluster:
@@ -132,7 +135,14 @@ def _add(given: "Given", name: str, label: str, text: str) -> None:
     given.setdefault(name, []).append((label, text))
 
 
-def _variables(environment: "dict[bytes, bytes]") -> "Given":
+def complete(given: "Given", more: "Given") -> None:
+    """Add what was given elsewhere, where the command line does not say."""
+    for name, texts in more.items():
+        if name not in given and OPPOSITES.get(name) not in given:
+            given[name] = texts
+
+
+def variables(environment: "dict[bytes, bytes]") -> "Given":
     """What the environment says: our variables, then tini's where ours do not say."""
     given: "Given" = {}
     ours = {b"PYINIT_" + name.upper().replace("-", "_").encode(): (name, value) for _, name, value in OPTIONS}
@@ -149,23 +159,24 @@ def _variables(environment: "dict[bytes, bytes]") -> "Given":
         given.setdefault("subreaper", [("TINI_SUBREAPER", "yes")])
     if b"TINI_KILL_PROCESS_GROUP" in environment and "single-child" not in given:
         given.setdefault("kill-process-group", [("TINI_KILL_PROCESS_GROUP", "yes")])
-    if b"TINI_VERBOSITY" in environment:
+    if environment.get(b"TINI_VERBOSITY"):
         given["verbosity"] = [("TINI_VERBOSITY", decode(environment[b"TINI_VERBOSITY"]))]
     return given
 
 
-def _settings(personality: str, given: "Given", program: "tuple[str, ...]") -> Settings:
-    """Read every text as its option wants it. Raises ValueError, with the option and the text."""
+def settings(given: "Given", program: "list[str]", **others: "Any") -> Settings:
+    """Read every text as its option wants it. Raises ValueError, with the option and the text.
+
+    `others` are settings for which there is no option.
+    """
     choices: "dict[str, Any]" = {}
     for _, name, value in OPTIONS:
         if name not in ANSWERS:
             choices[name.replace("-", "_")] = _choice(name, value, given.get(name, []))
     level = _choice("verbosity", "LEVEL", given.get("verbosity", []))
     verbosity = level + choices.pop("verbose") - choices.pop("quiet")
-    group = choices.pop("kill_process_group")
-    if personality == "tini" and not group:
-        choices["single_child"] = True
-    answer = next((name for name in ANSWERS if name in given), "")
+    del choices["kill_process_group"]
+    answer = next((name for name in given if name in ANSWERS), "")
     if not answer:
         if choices["pause"] and program:
             raise ValueError(f"--pause runs no program, but one was given: {' '.join(program)!r}")
@@ -178,7 +189,7 @@ def _settings(personality: str, given: "Given", program: "tuple[str, ...]") -> S
         for name in NEEDS_USER:
             if name in given and not choices["user"]:
                 raise ValueError(f"{given[name][0][0]}: only together with --user, which says whose IDs are meant")
-    return Settings(answer=answer, personality=personality, program=program, verbosity=verbosity, **choices)
+    return Settings(answer=answer, program=tuple(program), verbosity=verbosity, **{**choices, **others})
 
 
 def _choice(name: str, value: str, texts: "list[tuple[str, str]]") -> "Any":

@@ -29,11 +29,12 @@ def deal_with(
             posix.execve("/bin/sh", ("/bin/sh", path, *program[1:]), environment)
         refused = refused or error
     if refused is None:
-        raise Fatal(f"cannot run {list(program)}: {program[0]!r} not found", 127)
-    reason = refused.strerror
+        reason = posix.strerror(errno.ENOENT)
+        raise Fatal(f"cannot run {list(program)}: {program[0]!r} not found", 127, reason=reason)
+    reason = said = refused.strerror or ""
     if refused.errno == errno.ENOENT:
         reason = "the interpreter that its first line or its ELF header names does not exist"
-    raise Fatal(f"cannot run {list(program)}: {reason}", 126)
+    raise Fatal(f"cannot run {list(program)}: {reason}", 126, reason=said)
 
 
 def _is_binary(path: "Path") -> bool:

@@ -60,6 +60,8 @@ def _become_program(
             terminal.take()
         if identity:
             identity.assume()
+        if settings.listen_pid:
+            environment = {**environment, b"LISTEN_PID": b"%d" % posix.getpid()}
         for signal in IGNORED_BY_PYTHON:
             _signal.signal(signal, _signal.SIG_DFL)
         if inherited.child_signal_ignored:
@@ -67,7 +69,8 @@ def _become_program(
         _signal.pthread_sigmask(_signal.SIG_SETMASK, inherited.mask)
         _execute(settings.program, environment)
     except Fatal as error:
-        log.error(error.message)
+        words_of_peer = log.cannot_run if error.reason else ""
+        log.error(words_of_peer.format(settings.program[0], error.reason) or error.message)
         status = settings.failure_status or error.status
     except OSError as error:
         log.error(f"cannot start {list(settings.program)}: {error.strerror}")

@@ -4,7 +4,6 @@ import posix
 
 from pyinit import __version__
 from pyinit.command_line import OPTIONS, USAGE
-from pyinit.personalities import USAGES
 
 # What each option does, and where it comes from.
 TEXTS = {
@@ -69,20 +68,26 @@ def help_text() -> str:
 
 
 def show(answer: str, personality: str) -> int:
-    """Write what was asked for to standard output. Returns the exit status: 1 if it cannot be written."""
-    if answer == "help":
-        text = USAGES[personality] + "\n" if personality in USAGES else help_text()
-    elif answer == "version":
-        text = f"pyinit {__version__}\n"
-    else:
+    """Write what was asked for to standard output. Returns the exit status: 1 if it cannot be written.
+
+    Under the name of an init that writes it to standard error, there.
+    """
+    descriptor = 1
+    if answer == "license":
         from pyinit.license import TEXT as text
-    return write_out(text.encode())
+    elif personality == "pyinit":
+        text = help_text() if answer == "help" else f"pyinit {__version__}\n"
+    else:
+        from pyinit import personalities
+
+        descriptor, text = personalities.answer(answer, personality)
+    return write_out(text.encode(), descriptor)
 
 
-def write_out(data: bytes) -> int:
+def write_out(data: bytes, descriptor: int = 1) -> int:
     try:
         while data:
-            data = data[posix.write(1, data) :]
+            data = data[posix.write(descriptor, data) :]
     except OSError:
         return 1
     return 0

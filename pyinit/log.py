@@ -1,27 +1,33 @@
 """Messages for people, one line each, on standard error. Writing them never blocks and never raises."""
 
+import posix
+
 ERROR, WARNING, INFO = range(3)  # tini's levels: -v shows one more, -q one less
 
 
 class Fatal(Exception):
     """Ends the run before the program starts.
 
-    `message` is the line for standard error, `status` the exit status. `usage` is a second line.
+    `message` is the line for standard error, `status` the exit status. `usage` is a second line. `reason` is what the
+    kernel said about a program that cannot be executed.
     """
 
-    def __init__(self, message: str, status: int, usage: str = "") -> None:
+    def __init__(self, message: str, status: int, usage: str = "", reason: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.status = status
         self.usage = usage
+        self.reason = reason
 
 
 class Log:
     """Writes messages up to a level to standard error, as `pyinit: MESSAGE`."""
 
-    def __init__(self, level: int = WARNING, name: str = "pyinit") -> None:
+    def __init__(self, level: int = WARNING) -> None:
         self.level = level
-        self.name = name
+        self.forms: "tuple[str, ...]" = ("pyinit: ",)  # what is before a message, by level; {} is our pid
+        self.cannot_run = ""  # a program {} for a reason {}, as the init under whose name we run says it
+        self.reaped = "reaped orphan {} ({}), status {}"
         self._descriptor = -1
 
     def write(self, level: int, text: str) -> None:
@@ -33,7 +39,8 @@ class Log:
 
             if self._descriptor < 0:
                 self._descriptor = message.without_blocking(2)
-            message.write_now(self._descriptor, message.encode(f"{self.name}: {message.printable(text)}\n"))
+            form = self.forms[min(level, len(self.forms) - 1)].format(posix.getpid())
+            message.write_now(self._descriptor, message.encode(f"{form}{message.printable(text)}\n"))
         except Exception:  # no descriptor, no memory, or an interpreter whose files were deleted meanwhile
             pass
 

@@ -3,22 +3,248 @@
 A symbolic link or a copy with the name is enough, so that an image switches by replacing one file.
 """
 
-from pyinit.log import Fatal
-from pyinit.settings import PERSONALITIES, Settings
+import posix
+
+from pyinit import __version__
+from pyinit.log import Fatal, Log
+from pyinit.settings import Settings, personality
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from pyinit.command_line import Given
+
+# The inits: their letters, and which of our options each is (pyinit.command_line.OPTIONS), with its value.
+LETTERS = {
+    "tini": {
+        "h": ("help", ""),
+        "s": ("subreaper", ""),
+        "p": ("parent-death-signal", "SIGNAL"),
+        "v": ("verbose", ""),
+        "w": ("warn-on-reap", ""),
+        "g": ("kill-process-group", ""),
+        "e": ("remap-exit", "EXIT_CODE"),
+        "l": ("license", ""),
+    },
+    "dumb-init": {
+        "c": ("single-child", ""),
+        "r": ("rewrite", "s:r"),
+        "v": ("verbose", ""),
+        "h": ("help", ""),
+        "V": ("version", ""),
+    },
+    "catatonit": {
+        "g": ("kill-process-group", ""),
+        "h": ("help", ""),
+        "L": ("license", ""),
+        "P": ("pause", ""),
+        "V": ("version", ""),
+    },
+}
+
+# What holds under these names without being said: our options, as if they were in the environment.
+PRESET = {
+    "tini": {"single-child": "yes", "grace": "0"},
+    "dumb-init": {"session": "yes", "verbosity": "0", "grace": "0"},
+    "catatonit": {"single-child": "yes", "grace": "0"},
+}
+
+# Settings for which there is no option. What all three have goes to `init`.
+OTHERS: "dict[str, dict[str, Any]]" = {
+    "tini": {},
+    "dumb-init": {"failure_status": 2, "end_group": True},
+    "catatonit": {"failure_status": 1},
+}
+
+# How a message begins, by level; how a program that cannot be executed is reported; the version. Docker reads
+# `tini version NUMBER - git.COMMIT` (moby, daemon/info_unix.go), and catatonit says that it is a tini for its sake.
+FORMS = {
+    "tini": tuple(f"[{level} tini ({{}})] " for level in ("FATAL", "WARN ", "INFO ", "DEBUG", "TRACE")),
+    "dumb-init": ("[dumb-init] ",),
+    "catatonit": tuple(f"{level} (catatonit:{{}}): " for level in ("ERROR", "WARN", "INFO", "DEBUG")),
+}
+CANNOT_RUN = {"tini": "exec {} failed: {}", "dumb-init": "{}: {}", "catatonit": "failed to exec pid1: {1}"}
+_COMMIT = f" - git.pyinit-{__version__.replace('.', '-')}"
+VERSIONS = {
+    "tini": f"tini version 0.19.0{_COMMIT}",
+    "dumb-init": f"dumb-init v1.2.5 (pyinit {__version__})",
+    "catatonit": f"tini version 0.1.7_catatonit{_COMMIT}",
+    "gosu": f"pyinit {__version__}",
+}
+ON_STANDARD_ERROR = (("help", "dumb-init"), ("version", "dumb-init"), ("help", "catatonit"))
 
 
-def read(arguments: "list[str]", environment: "dict[bytes, bytes]") -> Settings:
-    """The settings of a run under the name `argv[0]`, one of PERSONALITIES. Raises Fatal."""
-    name = PERSONALITIES.get(arguments[0].rpartition("/")[2], "pyinit")
+def read(arguments: "list[str]", environment: "dict[bytes, bytes]", log: Log) -> Settings:
+    """The settings of a run under the name `argv[0]`, one of PERSONALITIES. Raises Fatal.
+
+    From now on `log` speaks as an init of that name does.
+    """
+    name = personality(arguments[0])
+    if name in LETTERS:
+        log.forms = FORMS[name]
+        log.cannot_run = CANNOT_RUN[name]
+        log.reaped = "Reaped zombie process with pid={}"
+        return init(name, arguments[1:], environment)
     if name in READERS:
         return READERS[name](arguments[1:])
     from pyinit import command_line
 
-    return command_line.read(arguments[1:], environment, name)
+    return command_line.read(arguments[1:], environment)
+
+
+def init(name: str, words: "list[str]", environment: "dict[bytes, bytes]") -> Settings:
+    """The settings under the name of tini, dumb-init or catatonit. Our own variables hold, too. Raises Fatal."""
+    from pyinit import command_line
+
+    letters = LETTERS[name]
+    named = {option: (option, value) for option, value in letters.values()}
+    named["version"] = ("version", "")
+    # getopt_long takes any beginning of a name that no other name has.
+    longs = [*named] if name == "dumb-init" else ["version"]
+    starts = [option[:size] for option in longs for size in range(1, len(option) + 1)]
+    names = {start: named[option] for option in longs for start in starts if option.startswith(start)}
+    names = {start: names[start] for start in names if starts.count(start) == 1}
+    others: "dict[str, Any]" = {"personality": name, **OTHERS[name]}
+    try:
+        given, program = command_line.parse(words, letters, names)
+        command_line.complete(given, _variables(name, environment))
+        command_line.complete(given, {key: [("", text)] for key, text in PRESET[name].items()})
+        if name == "tini" and program[1:2] == ["--"] and words[: -len(program)][-1:] != ["--"]:
+            del program[1]  # as its usage has it: tini [OPTIONS] PROGRAM -- [ARGS]
+        if name == "dumb-init" and "single-child" in given:
+            del given["session"]
+            others["end_group"] = False
+        if name == "catatonit":
+            # man 3 sd_listen_fds: the descriptors are for the process that LISTEN_PID names.
+            others["listen_pid"] = environment.get(b"LISTEN_PID") == b"%d" % posix.getpid()
+            if "pause" in given:
+                program = []
+        return command_line.settings(given, program, **others)
+    except ValueError as error:
+        raise Fatal(str(error), 1, USAGES[name]) from None
+
+
+def _variables(name: str, environment: "dict[bytes, bytes]") -> "Given":
+    """What the environment says: ours, and that init's own variables."""
+    from pyinit import command_line
+
+    ours = environment if name == "tini" else {k: v for k, v in environment.items() if not k.startswith(b"TINI_")}
+    given = command_line.variables(ours)
+    if name == "dumb-init" and environment.get(b"DUMB_INIT_DEBUG") == b"1":
+        given["verbose"] = [("DUMB_INIT_DEBUG", "2")]
+    if name == "dumb-init" and environment.get(b"DUMB_INIT_SETSID") == b"0":
+        given["single-child"] = [("DUMB_INIT_SETSID", "yes")]
+    if name == "catatonit" and b"CATATONIT_DEBUG" in environment:
+        given["verbose"] = [("CATATONIT_DEBUG", "3")]
+    return given
+
+
+def answer(asked: str, name: str) -> "tuple[int, str]":
+    """What `--help` and `--version` show under another name: the descriptor, and the text."""
+    text = VERSIONS.get(name, "") if asked == "version" else USAGES[name]
+    if asked == "help" and name in LETTERS:
+        from pyinit.help import TEXTS
+
+        rows = {
+            f"  -{letter} {value}".ljust(16) + TEXTS[option][0] for letter, (option, value) in LETTERS[name].items()
+        }
+        text = "\n".join([f"{name} ({VERSIONS[name]})", text, *sorted(rows)])
+    return (2 if (asked, name) in ON_STANDARD_ERROR else 1), text + "\n"
+
+
+class Narrator:
+    """Takes the journal's events and says those that an init of another name says, in its words and at its levels."""
+
+    def __init__(self, settings: Settings, log: Log) -> None:
+        self._settings = settings
+        self._log = log
+        self._level = log.level
+        self._says = NARRATIONS[settings.personality]
+
+    def write(self, event: str, **details: "Any") -> None:
+        ours, self._log.level = self._log.level, self._level
+        for level, text in self._says(self._settings, event, details):
+            self._log.write(level, text)
+        self._log.level = ours
+
+
+def narrator(settings: Settings, log: Log) -> "Any":
+    """What tells the run's events in the journal's place, None if nothing is to be told.
+
+    From now on `log` says no more of our own than the warnings.
+    """
+    quiet = 0 if settings.personality == "dumb-init" else 1
+    if settings.personality not in NARRATIONS or log.level <= quiet:
+        return None
+    told = Narrator(settings, log)
+    log.level = min(log.level, quiet)
+    return told
+
+
+def _as_tini(settings: Settings, event: str, of: "dict[str, Any]") -> "Iterator[tuple[int, str]]":
+    from _signal import strsignal
+
+    from pyinit.signal_names import number
+
+    if event == "spawn":
+        yield 2, f"Spawned child process '{settings.program[0]}' with pid '{of['pid']}'"
+    elif event == "signal":
+        yield 3, f"Passing signal: '{strsignal(number(of['signal']))}'"
+    elif event == "reaped":
+        yield 3, f"Reaped child with pid: '{of['pid']}'"
+        if not of["orphan"] and of["signal"]:
+            yield 2, f"Main child exited with signal (with signal '{strsignal(number(of['signal']))}')"
+        elif not of["orphan"]:
+            yield 2, f"Main child exited normally (with status '{of['status']}')"
+
+
+def _as_dumb_init(settings: Settings, event: str, of: "dict[str, Any]") -> "Iterator[tuple[int, str]]":
+    from pyinit.signal_names import number
+
+    if event == "start" and settings.verbosity > 1:
+        yield 0, "Running in debug mode."
+        if not settings.session:
+            yield 0, "Not running in setsid mode."
+    elif event == "spawn":
+        yield 0, f"Child spawned with PID {of['pid']}."
+        if settings.session:
+            yield 0, "setsid complete."
+    elif event == "signal":
+        received = number(of["signal"])
+        yield 0, f"Received signal {received}."
+        if received in settings.rewrite:
+            yield 0, f"Translating signal {received} to {settings.rewrite[received]}."
+            if not settings.rewrite[received]:
+                yield 0, "Not forwarding signal 0 to children (ignored)."
+    elif event == "forwarded":
+        yield 0, f"Forwarded signal {number(of['signal'])} to children."
+    elif event == "reaped":
+        how = (
+            f"was terminated by signal {number(of['signal'])}"
+            if of["signal"]
+            else f"exited with exit status {of['status']}"
+        )
+        yield 0, f"A child with PID {of['pid']} {how}."
+    elif event == "ended":
+        yield 0, f"Forwarded signal {settings.rewrite.get(15, 15)} to children."
+        yield 0, f"Child exited with status {of['status']}. Goodbye."
+
+
+def _as_catatonit(settings: Settings, event: str, of: "dict[str, Any]") -> "Iterator[tuple[int, str]]":
+    if event == "spawn":
+        yield 3, f"pid1 ({of['pid']}) spawned: {settings.program[0]}"
+    elif event == "reaped" and of["orphan"]:
+        how = f"due to signal {of['status'] - 128}" if of["signal"] else f"with code {of['status']}"
+        yield 3, f"child process {of['pid']} exited {how}"
+
+
+NARRATIONS: "dict[str, Callable[[Settings, str, dict[str, Any]], Iterator[tuple[int, str]]]]" = {
+    "tini": _as_tini,
+    "dumb-init": _as_dumb_init,
+    "catatonit": _as_catatonit,
+}
 
 
 def gosu(words: "list[str]") -> Settings:
@@ -58,6 +284,9 @@ READERS: "dict[str, Callable[[list[str]], Settings]]" = {
 }
 
 USAGES = {
+    "tini": "Usage: tini [OPTIONS] PROGRAM -- [ARGS] | --version",
+    "dumb-init": "Usage: dumb-init [option] program [args]",
+    "catatonit": "usage: catatonit [-ghLPV] [--] <progname> [<arguments>...]",
     "gosu": "usage: gosu USER-SPEC COMMAND [ARGUMENT...], such as: gosu nobody:root id",
     "su-exec": "usage: su-exec USER-SPEC COMMAND [ARGUMENT...], such as: su-exec nobody:root id",
 }

@@ -10,12 +10,15 @@ def adopt_orphans(settings: Settings, log: Log) -> None:
     """See to it that orphans become our children. PID 1 of a PID namespace has that from the kernel.
 
     Anywhere else (a shared PID namespace, an engine that keeps PID 1 for itself) we become a subreaper. Raises Fatal
-    if that was asked for and fails. Under tini's name it happens only when asked for, as tini has it.
+    if that was asked for and fails. Under the names of tini and dumb-init it happens only when asked for, as they have
+    it.
     """
     if posix.getpid() == 1 or settings.exec:
         return
-    if settings.personality == "tini" and not settings.subreaper:
-        log.warning("not PID 1 and not a subreaper: orphans will not be reaped here (use -s or TINI_SUBREAPER)")
+    if settings.personality in ("tini", "dumb-init") and not settings.subreaper:
+        if settings.personality == "tini":
+            what = "is not running as PID 1 and isn't registered as a child subreaper"
+            log.warning(f"Tini {what}: orphans will not be reaped here (use -s or TINI_SUBREAPER)")
         return
     if _linux("become_subreaper"):
         log.info("not PID 1: became a subreaper, orphans of the program are reaped here")

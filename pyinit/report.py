@@ -46,7 +46,7 @@ def reaped(
         name = signal_names.name(signal) if signal else None
         journal.write("reaped", pid=pid, status=status, signal=name, orphan=orphan, command=command)
     if warn and orphan:
-        log.warning(f"reaped orphan {pid} ({command}), status {status}")
+        log.warning(log.reaped.format(pid, command, status))
 
 
 def command_of_next_zombie() -> str:

@@ -4,12 +4,19 @@ from pyinit.log import WARNING
 
 # Names that our file may have, and whose command line it takes then; see pyinit.personalities.
 PERSONALITIES = {
+    "catatonit": "catatonit",
     "docker-init": "tini",
+    "dumb-init": "dumb-init",
     "gosu": "gosu",
+    "podman-init": "catatonit",
     "su-exec": "su-exec",
     "tini": "tini",
-    "tini-static": "tini",
 }
+
+
+def personality(path: str) -> str:
+    """The one of PERSONALITIES that a file's name stands for, with or without `-static` and `.py`; "" for ours."""
+    return PERSONALITIES.get(path.rpartition("/")[2].removesuffix(".py").removesuffix("-static"), "")
 
 
 class Settings:
@@ -20,6 +27,7 @@ class Settings:
     as_gosu: bool = False  # a number without an account keeps the GID; only HOME is set
     before: tuple[tuple[str, ...], ...] = ()  # commands to run to success before the program
     drop_capabilities: bool = False
+    end_group: bool = False  # the program's process group gets TERM when the program has ended
     events: str = ""  # path of the journal, "" for none
     exec: bool = False  # become the program, with no init around it
     expand_file_vars: bool = False
@@ -27,6 +35,7 @@ class Settings:
     grace: float = 10.0  # seconds for what is left when the program has ended, 0 to leave it to the kernel
     keep_capabilities: tuple[int, ...] = ()  # their numbers
     keep_home: bool = False
+    listen_pid: bool = False  # LISTEN_PID, which named us, is to name the program
     match: str = ""  # "UID", "UID:GID", "env" for PUID and PGID, "" for none
     match_group: tuple[str, ...] = ()  # paths
     match_owner: str = ""  # path

@@ -43,7 +43,14 @@ def start(
     The usual case takes one call, which copies no memory (man 3 posix_spawn: as vfork): that saves 6 % of a start. What
     the call cannot do is done by hand, and so is a start that fails, which the other way can explain.
     """
-    by_hand = terminal or identity or settings.session or settings.exec or inherited.child_signal_ignored
+    by_hand = (
+        terminal
+        or identity
+        or settings.session
+        or settings.exec
+        or settings.listen_pid
+        or inherited.child_signal_ignored
+    )
     if not by_hand:
         try:
             return posix.posix_spawnp(

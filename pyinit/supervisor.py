@@ -70,6 +70,8 @@ class Supervisor:
                 self._survive(error)
         if self._terminal:
             self._terminal.take_back(program_pid)
+        if self._settings.end_group:
+            self._end_group()
         return self._settings.remap_exit.get(self.status, self.status)
 
     def _timed_wait(self) -> "struct_siginfo | None":
@@ -84,6 +86,14 @@ class Supervisor:
         due = [self._orphans.due] if self._orphans else []
         due += [self._deadline] if self._deadline else []
         return _signal.sigtimedwait(signals.EVERY, max(0, min(due) - monotonic())) if due else None
+
+    def _end_group(self) -> None:
+        """What is left of the program's process group gets TERM, as dumb-init has it."""
+        signal = self._rewrite.get(_signal.SIGTERM, _signal.SIGTERM)
+        try:
+            posix.kill(-self.program_pid, signal)
+        except OSError:  # ESRCH: nobody is left
+            pass
 
     def _survive(self, error: Exception) -> None:
         """An error ends nothing. The pause keeps an error that lasts from taking the processor."""

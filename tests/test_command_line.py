@@ -9,7 +9,7 @@ import pytest
 
 from pyinit import __version__, command_line, help
 from pyinit.__main__ import choose
-from pyinit.log import INFO, WARNING, Fatal
+from pyinit.log import INFO, WARNING, Fatal, Log
 from pyinit.settings import Settings, without_options
 from tests.support import (
     REPOSITORY,
@@ -25,7 +25,7 @@ from tests.support import (
 
 def read(*words: str, name: str = "/pyinit", **environment: str) -> Settings:
     arguments = [name, *words]
-    return choose(arguments, {key.encode(): value.encode() for key, value in environment.items()})
+    return choose(arguments, {key.encode(): value.encode() for key, value in environment.items()}, Log())
 
 
 def test_options_end_at_the_first_word_that_is_not_one() -> None:
@@ -228,7 +228,7 @@ def test_f22_not_being_pid_1_is_said_with_v_only(pyinit: Pyinit) -> None:
 
 def test_f22_tini_warns_that_it_is_not_pid_1(pyinit: Pyinit) -> None:
     tini = pyinit.named("tini")
-    assert "not PID 1" in tini.run("true", namespace=False)[2]
+    assert "Tini is not running as PID 1" in tini.run("true", namespace=False)[2]
     assert tini.run("-s", "true", namespace=False)[2] == ""
 
 

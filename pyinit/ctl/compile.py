@@ -20,8 +20,8 @@ import sys
 import zlib
 from types import CodeType
 
-# Runs in the namespace of line 2, which holds `s` (sys). Put in are KEPT: marshalled code; PACKED: places in the code that
-# is deflated in the file, in PACKED_SIZE bytes after SIZE others; and PLACES of all sources in the archive's member.
+# Runs in the namespace of line 2, which holds `s` (sys). Put in are KEPT: marshalled code; PACKED: places in the code
+# that is deflated in the file, in PACKED_SIZE bytes behind SIZE others; and PLACES in the archive's member `sources`.
 LOADER = """
 from _frozen_importlib import ModuleSpec
 
@@ -47,8 +47,7 @@ class Bundle:
             at, size = packed[name]
             code = loads(unpacked[0][at : at + size])
         else:
-            at, size, _ = places[name]
-            code = compile(read_sources()[at : at + size], "", "exec")
+            code = compile(source(name), "", "exec")
         exec(code, module.__dict__)
 
 
@@ -63,10 +62,20 @@ def unpack():
         return decompressobj(zdict=eager).decompress(f.read(PACKED_SIZE))
 
 
+def source(name):
+    words, data = read_sources()
+    at, size, _ = places[name]
+    text = data[at : at + size]
+    for number, word in enumerate(words, 128):
+        text = text.replace(bytes((number,)), word)
+    return text
+
+
 def read_sources():
     from zipimport import zipimporter
 
-    return zipimporter(file).get_data(file + "/sources.py")
+    words, _, data = zipimporter(file).get_data(file + "/sources").partition(b";")
+    return words.split(), data
 
 
 kept = KEPT
