@@ -175,7 +175,7 @@ def test_f12_wait_all_stays_until_nothing_is_left(every_pyinit: Pyinit, tmp_path
     """The program forks away as daemons do; later signals go to what it left, and the status is the program's."""
     with every_pyinit.start("--wait-all", "--", "sh", "-c", DAEMON, tmp_path / "fifo", namespace=namespace) as run:
         run.wait_for("gone\n")
-        wait_until(lambda: [state(pid) for pid in children(run.pid)] == ["S"], "the program is reaped")
+        wait_until(lambda: len(children(run.pid)) == 1, "the program, beside the daemon so far, is reaped")
         run.send(signal.SIGTERM)
         run.wait_for("daemon got term\n")
         assert run.finish()[0] == 6
@@ -185,7 +185,7 @@ def test_wait_all_and_stop_timeout_kill_what_ignores_the_request(pyinit: Pyinit,
     program = STUBBORN.replace("exit 3", "echo gone; exit 3")
     with pyinit.start("--wait-all", "--stop-timeout", "0.2", "--", "sh", "-c", program, tmp_path / "fifo") as run:
         run.wait_for("gone\n")
-        wait_until(lambda: len(children(run.pid)) == 1, "the program is reaped")
+        wait_until(lambda: [proc_status(pid).get("Name") for pid in children(run.pid)] == ["sleep"], "it is alone")
         run.send(signal.SIGTERM)
         status, _, errors = run.finish()
     assert status == 3
