@@ -5,7 +5,7 @@ import sys
 
 from pyinit import boot, spawn
 from pyinit.log import Fatal, Log
-from pyinit.settings import PERSONALITIES, Settings, without_options
+from pyinit.settings import LAUNCHED_AS, PERSONALITIES, Settings, without_options
 from pyinit.supervisor import Supervisor
 
 
@@ -44,7 +44,7 @@ def run(arguments: "list[str]", log: Log) -> int:
             if settings.answer:
                 from pyinit import help
 
-                return help.show_home(inherited.environment, identity.environment)
+                return help.show_home(identity.environment)
         terminal = spawn.controlling_terminal(settings.session)
         # Made before the fork: after it every page that is written to is copied first, which is slow.
         supervisor = Supervisor(settings, terminal, log, journal)
@@ -70,7 +70,8 @@ def run(arguments: "list[str]", log: Log) -> int:
 
 def choose(arguments: "list[str]", environment: "dict[bytes, bytes]") -> Settings:
     """The settings of this run. A parser is loaded only if there is something to parse."""
-    if posix.geteuid() != posix.getuid() or arguments[0].rpartition("/")[2] in PERSONALITIES:
+    name = arguments[0].rpartition("/")[2]
+    if name in PERSONALITIES or LAUNCHED_AS in environment or posix.geteuid() != posix.getuid():
         from pyinit import personalities
 
         return personalities.read(arguments, environment)

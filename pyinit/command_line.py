@@ -64,7 +64,7 @@ def read(words: "list[str]", environment: "dict[bytes, bytes]", personality: str
     right.
     """
     try:
-        given, program = _parse(words)
+        given, program = parse(words)
         for name, texts in _variables(environment).items():
             if name not in given and OPPOSITES.get(name) not in given:
                 given[name] = texts
@@ -73,7 +73,7 @@ def read(words: "list[str]", environment: "dict[bytes, bytes]", personality: str
         raise Fatal(str(error), 1 if personality == "tini" else 2, USAGE) from None
 
 
-def _parse(words: "list[str]") -> "tuple[Given, list[str]]":
+def parse(words: "list[str]") -> "tuple[Given, list[str]]":
     """The options as they were written, and the words of the program. As getopt_long does, up to the first operand."""
     letters = {letter: (name, value) for letter, name, value in OPTIONS if letter}
     names = {name: value for _, name, value in OPTIONS}

@@ -3,8 +3,10 @@
 A symbolic link or a copy with the name is enough, so that an image switches by replacing one file.
 """
 
+import posix
+
 from pyinit.log import Fatal
-from pyinit.settings import PERSONALITIES, Settings
+from pyinit.settings import LAUNCHED_AS, PERSONALITIES, Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,8 +14,12 @@ if TYPE_CHECKING:
 
 
 def read(arguments: "list[str]", environment: "dict[bytes, bytes]") -> Settings:
-    """The settings of a run under the name `argv[0]`, one of PERSONALITIES. Raises Fatal."""
+    """The settings of a run under the name `argv[0]`, one of PERSONALITIES, or of a set-user-ID one. Raises Fatal."""
     name = PERSONALITIES.get(arguments[0].rpartition("/")[2], "pyinit")
+    if name == "fixuid" or LAUNCHED_AS in environment or posix.geteuid() != posix.getuid():
+        from pyinit.identity import fixuid
+
+        return fixuid.read(arguments, environment)
     if name in READERS:
         return READERS[name](arguments[1:])
     from pyinit import command_line
@@ -58,6 +64,7 @@ READERS: "dict[str, Callable[[list[str]], Settings]]" = {
 }
 
 USAGES = {
+    "fixuid": "usage: fixuid [-q] [COMMAND [ARGUMENT...]]; the rest is said in /etc/fixuid/config.yml",
     "gosu": "usage: gosu USER-SPEC COMMAND [ARGUMENT...], such as: gosu nobody:root id",
     "su-exec": "usage: su-exec USER-SPEC COMMAND [ARGUMENT...], such as: su-exec nobody:root id",
 }

@@ -5,11 +5,16 @@ from pyinit.log import WARNING
 # Names that our file may have, and whose command line it takes then; see pyinit.personalities.
 PERSONALITIES = {
     "docker-init": "tini",
+    "fixuid": "fixuid",
     "gosu": "gosu",
     "su-exec": "su-exec",
     "tini": "tini",
     "tini-static": "tini",
 }
+
+# The launcher sets it (docker/launcher): the name that it was started under. The caller's variables then stand behind
+# a dot each, so that this one cannot be theirs.
+LAUNCHED_AS = b"PYINIT_LAUNCHED_AS"
 
 
 class Settings:
