@@ -298,6 +298,15 @@ def test_a_second_start_changes_nothing(installed: Installed) -> None:
     assert (installed.etc.path / "passwd").stat().st_ino == passwd
 
 
+def test_f29_f32_a_group_that_has_the_number_is_used_and_nothing_is_searched_again(installed: Installed) -> None:
+    assert installed.run("--", *TELL, ids="1001:100") == (0, "1001\n100\ndev\n/home/dev\n", "")
+    assert installed.etc.read("group") == GROUP
+    assert owner(installed.etc.home / "dev" / "file") == (1001, 100)
+    os.chown(installed.etc.home / "dev" / "file", 1001, 1000)  # what a search would find
+    installed.run("--", *TELL, ids="1001:100")
+    assert owner(installed.etc.home / "dev" / "file") == (1001, 1000)
+
+
 def test_f36_a_start_that_was_killed_is_made_up_for(installed: Installed) -> None:
     """The mark was made and the files were re-owned, but the account was not changed yet."""
     (installed.run_directory / "pyinit.matched").write_text("1001:1002")
@@ -377,6 +386,12 @@ def test_roots_group_is_not_matched(installed: Installed) -> None:
     assert (status, output) == (0, "1001\n0\ndev\n/home/dev\n")
     assert "root's GID, which is not matched" in errors
     assert installed.etc.read("group") == GROUP
+
+
+def test_a_group_that_podman_made_leaves_its_number_to_the_users(installed: Installed) -> None:
+    installed.etc.write("group", GROUP + "1002:x:1002:1001\n")
+    assert installed.run("--", "id", "-gn")[1] == "dev\n"
+    assert installed.etc.read("group") == GROUP.replace("dev:x:1000", "dev:x:1002") + "1002:x:1000:1001\n"
 
 
 def test_an_entry_that_podman_made_does_not_take_the_working_directory(installed: Installed, tmp_path: Path) -> None:

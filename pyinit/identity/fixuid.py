@@ -85,14 +85,17 @@ def prepare(settings: Settings, environment: "dict[bytes, bytes]", log: Log) -> 
     account = _account(settings, found)
     mark = _claim(settings, encode(settings.match), log) if uid != 0 else -1
     if mark >= 0:
-        match.apply(settings, user.find(settings.user, found), found, environment, log)
+        # Where a start before gave the account a group that had the number, that one is its group now.
+        chosen = user.find(account.name if account.gid == gid else settings.user, found)
+        match.apply(settings, chosen, found, environment, log)
         _make_fixuids_mark()
         posix.close(mark)
     now = accounts.read()
     entry = now.user_with(uid)
     # What initgroups(3) gives to whoever has this UID, and what the engine gave.
     groups = {group.gid for group in now.groups if entry and entry.name in group.members} - {0}
-    give_up_root(uid, gid, groups | set(posix.getgroups()))
+    _add_groups(groups, log)
+    give_up_root(uid, gid)
     told = {}
     home = (entry if entry and not _is_engines(entry) else account).home
     if home and _is_engines_home(environment.get(b"HOME", b""), found.user_with(uid)):
@@ -164,11 +167,19 @@ def _make_fixuids_mark() -> None:
         pass
 
 
-def give_up_root(uid: int, gid: int, groups: "set[int]") -> None:
-    """Set the groups, and the real, effective and saved IDs, and see that it happened. Raises Fatal."""
+def _add_groups(groups: "set[int]", log: Log) -> None:
+    """Without CAP_SETGID (`--cap-drop`) the program has what the engine gave."""
+    given = set(posix.getgroups())
+    if not groups <= given:
+        try:
+            posix.setgroups(sorted(groups | given))
+        except OSError as error:
+            log.warning(f"the groups {sorted(groups - given)} cannot be added: {error.strerror}")
+
+
+def give_up_root(uid: int, gid: int) -> None:
+    """Set the real, effective and saved IDs to these, and see that it happened. Raises Fatal."""
     try:
-        if groups != set(posix.getgroups()):
-            posix.setgroups(sorted(groups))
         posix.setresgid(gid, gid, gid)
         posix.setresuid(uid, uid, uid)
     except OSError as error:

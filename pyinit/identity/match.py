@@ -167,8 +167,11 @@ def _plan_gid(plan: Plan, user: User, found: Accounts, account: Account, gid: in
         plan.passwd_file.changed[account.name, 3] = gid
     there = found.group_with(gid)
     current = found.group_with(user.gid)
-    if there:
+    if there and there.name != str(gid):
         plan.notes.append(f"GID {gid} is the group {there.name}'s: {account.name} uses it")
+    elif there and current and _is_own_group(current, account, found):
+        # podman makes a group for a number without one, with the number as its name.
+        plan.group_file.changed.update({(current.name, 2): gid, (there.name, 2): user.gid})
     elif current and _is_own_group(current, account, found):
         plan.group_file.changed[current.name, 2] = gid
     else:

@@ -43,7 +43,7 @@ if libc.prctl(PR_SET_SECUREBITS, 1, 0, 0, 0) == 0:
 libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
 libc.setuid(0)
 
-for path in ("/etc/passwd", "/etc/fixuid/config.yml", "/run/pyinit.matched", "/proc/1/mem"):
+for path in ("/etc/passwd", "/etc/fixuid/config.yml", "/run/pyinit.matched", *(["/proc/1/mem"] * (os.getpid() != 1))):
     try:
         os.close(os.open(path, os.O_RDWR))
         print("got", path)
