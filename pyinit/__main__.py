@@ -5,7 +5,7 @@ import sys
 
 from pyinit import boot, spawn
 from pyinit.log import Fatal, Log
-from pyinit.settings import Settings, personality, without_options
+from pyinit.settings import LAUNCHED_AS, Settings, personality, without_options
 from pyinit.supervisor import Supervisor
 
 
@@ -54,7 +54,7 @@ def run(arguments: "list[str]", log: Log) -> int:
             if settings.answer:
                 from pyinit import help
 
-                return help.show_home(environment, identity.environment)
+                return help.show_home(identity.environment)
             environment = identity.environment
         terminal = spawn.controlling_terminal(settings.session)
         # Made before the fork: after it every page that is written to is copied first, which is slow.
@@ -96,7 +96,7 @@ def run(arguments: "list[str]", log: Log) -> int:
 
 def choose(arguments: "list[str]", environment: "dict[bytes, bytes]", log: Log) -> Settings:
     """The settings of this run. A parser is loaded only if there is something to parse."""
-    if posix.geteuid() != posix.getuid() or personality(arguments[0]):
+    if personality(arguments[0]) or LAUNCHED_AS in environment or posix.geteuid() != posix.getuid():
         from pyinit import personalities
 
         return personalities.read(arguments, environment, log)

@@ -72,8 +72,7 @@ def read(words: "list[str]", environment: "dict[bytes, bytes]") -> Settings:
     Raises Fatal with status 2 and a line that names option, value and what would be right.
     """
     try:
-        names = {name: (name, value) for _, name, value in OPTIONS}
-        given, program = parse(words, {letter: names[name] for letter, name, _ in OPTIONS if letter}, names)
+        given, program = parse(words)
         complete(given, variables(environment))
         return settings(given, program)
     except ValueError as error:
@@ -81,12 +80,18 @@ def read(words: "list[str]", environment: "dict[bytes, bytes]") -> Settings:
 
 
 def parse(
-    words: "list[str]", letters: "dict[str, tuple[str, str]]", names: "dict[str, tuple[str, str]]"
+    words: "list[str]",
+    letters: "dict[str, tuple[str, str]] | None" = None,
+    names: "dict[str, tuple[str, str]] | None" = None,
 ) -> "tuple[Given, list[str]]":
     """The options as they were written, and the words of the program. As getopt_long does, up to the first operand.
 
-    `letters` and `names` say for each option which one of OPTIONS it is, and its value. Raises ValueError.
+    `letters` and `names` say for each option which one of OPTIONS it is, and its value; by default there are all of
+    ours. Raises ValueError.
     """
+    if letters is None or names is None:
+        names = {name: (name, value) for _, name, value in OPTIONS}
+        letters = {letter: names[name] for letter, name, _ in OPTIONS if letter}
     given: "Given" = {}
     at = 0
     while at < len(words):

@@ -74,6 +74,8 @@ def _become_program(
         status = settings.failure_status or error.status
     except OSError as error:
         log.error(f"cannot start {list(settings.program)}: {error.strerror}")
+    except ValueError as error:  # what Python's execve does not take: an empty first word, a variable without a name
+        log.error(f"cannot start {list(settings.program)}: {error}")
     finally:
         posix._exit(status)
 

@@ -93,9 +93,8 @@ def write_out(data: bytes, descriptor: int = 1) -> int:
     return 0
 
 
-def show_home(before: "dict[bytes, bytes]", after: "dict[bytes, bytes]") -> int:
-    """Write what a shell evaluates to get the new HOME, if it is another. Returns the exit status."""
-    home = after.get(b"HOME", b"")
-    if home == before.get(b"HOME"):
+def show_home(environment: "dict[bytes, bytes]") -> int:
+    """Write what a shell evaluates to get the new HOME, if there is one. Returns the exit status."""
+    if b"HOME" not in environment:
         return 0
-    return write_out(b"export HOME='" + home.replace(b"'", b"'\\''") + b"'\n")
+    return write_out(b"export HOME='" + environment[b"HOME"].replace(b"'", b"'\\''") + b"'\n")

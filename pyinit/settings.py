@@ -7,11 +7,16 @@ PERSONALITIES = {
     "catatonit": "catatonit",
     "docker-init": "tini",
     "dumb-init": "dumb-init",
+    "fixuid": "fixuid",
     "gosu": "gosu",
     "podman-init": "catatonit",
     "su-exec": "su-exec",
     "tini": "tini",
 }
+
+# The launcher sets it (docker/launcher): the name that it was started under. The caller's variables then stand behind
+# a dot each, so that this one cannot be theirs.
+LAUNCHED_AS = b"PYINIT_LAUNCHED_AS"
 
 
 def personality(path: str) -> str:

@@ -61,7 +61,7 @@ def start(
                 setsigdef=IGNORED_BY_PYTHON,
                 setsigmask=inherited.mask,
             )
-        except OSError:
+        except (OSError, ValueError):  # Python takes neither an empty first word nor a variable without a name
             pass
     from pyinit import fork
 
