@@ -18,7 +18,7 @@ _CONSTANT: "Any" = 3
 
 
 class _Private:
-    __slots__ = ("__dict__", "public")
+    __slots__ = ("_value", "public")
     attribute: int = 1
 
     def _method(self, argument: int, *, keyword: int = 2) -> "list[int]":

@@ -69,6 +69,13 @@ class Short(ast.NodeTransformer):
         node.attr = self._private.get(node.attr, node.attr)
         return self.generic_visit(node)
 
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        if isinstance(node.targets[0], ast.Name) and node.targets[0].id == "__slots__":
+            for each in ast.walk(node.value):
+                if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                    each.value = self._private.get(each.value, each.value)
+        return self.generic_visit(node)
+
     def visit_alias(self, node: ast.alias) -> ast.AST:
         node.name = self._private.get(node.name, node.name)
         return node

@@ -1,12 +1,14 @@
 """Make the code that loads the modules out of the file; run by pyinitctl build with the interpreter that is to run it.
 
-Works on the modules below the working directory, and takes three lists of them, separated by `--`: those that run at
-each start, in the order of their imports; those that may be imported after the program has started; and those that are
-imported before it by many runs. All others are rarely needed, and compiled from their source when they are.
+Works on the modules below the working directory, and takes four lists of them, separated by `--`: those that run at
+each start, in the order of their imports; those that may be imported after the program has started, and those of which
+this is true but where a millisecond does not matter; and those that are imported before it by many runs. All others are
+rarely needed, and compiled from their source when they are.
 
 Writes to standard output the size of the boot code and a space, then what goes into the file: the interpreter's magic
-number, the boot code, the modules of the first list, each marshalled by itself, and those of the third, deflated
-together. The boot code holds the loader for all but the first list, deflated, and in it the second list.
+number, the boot code, the modules of the first list, each marshalled by itself, and those of the last, deflated
+together. The boot code holds the loader for all but the first list, deflated, and in it the second list, and the third
+as sources, which are smaller.
 
 Importing modules from the zip archive instead takes some 60 us more for each.
 """
@@ -21,7 +23,7 @@ import zlib
 from types import CodeType
 
 # Runs in the namespace of line 2, which holds `s` (sys). Put in are KEPT: marshalled code; PACKED: places in the code
-# that is deflated in the file, in PACKED_SIZE bytes behind SIZE others; and PLACES in the archive's member `sources`.
+# that is deflated in the file, in PACKED_SIZE bytes behind SIZE others; and the PACKAGES.
 LOADER = """
 from _frozen_importlib import ModuleSpec
 
@@ -30,7 +32,9 @@ class Bundle:
     # Finds and loads the modules that did not run yet (PEP 451).
     @staticmethod
     def find_spec(name, path=None, target=None):
-        return ModuleSpec(name, Bundle, is_package=places[name][2]) if name in places else None
+        ours = name.partition(".")[0] == "pyinit"
+        if ours and (name in kept or name in packed or name in sources()[1]):
+            return ModuleSpec(name, Bundle, is_package=name in PACKAGES)
 
     @staticmethod
     def create_module(spec):
@@ -40,7 +44,8 @@ class Bundle:
     def exec_module(module):
         name = module.__name__
         if name in kept:
-            code = loads(kept[name])
+            code = kept[name]
+            code = loads(code) if type(code) is bytes else compile(code, "", "exec")
         elif name in packed:
             if not unpacked:
                 unpacked.append(unpack())
@@ -63,25 +68,27 @@ def unpack():
 
 
 def source(name):
-    words, data = read_sources()
-    at, size, _ = places[name]
+    words, places, data = sources()
+    at, size = places[name]
     text = data[at : at + size]
     for number, word in enumerate(words, 128):
         text = text.replace(bytes((number,)), word)
     return text
 
 
-def read_sources():
-    from zipimport import zipimporter
+def sources():
+    if not all_sources:
+        from zipimport import zipimporter
 
-    words, _, data = zipimporter(file).get_data(file + "/sources").partition(b";")
-    return words.split(), data
+        words, places, data = zipimporter(file).get_data(file + "/sources").split(b";", 2)
+        all_sources.extend((words.split(), eval(places), data))
+    return all_sources
 
 
 kept = KEPT
 packed = PACKED
 unpacked = []
-places = PLACES
+all_sources = []
 file = s.argv[0]
 s.meta_path.insert(0, Bundle)
 """
@@ -125,13 +132,12 @@ module.main()
 
 # Runs of as many zeros become one byte in the modules that run at each start: a third of marshalled code is numbers of
 # four bytes and, since Python 3.11, room for inline caches. Inflating it instead would take 4 % of a start.
-RUNS = (18, 8, 3)
+RUNS = (18, 8, 3, 2)
 
 # Goes on after LOADER under any other interpreter, as the archive's module `loader`. The sources stay in memory, since
 # the file may be replaced or deleted while the program runs.
 FROM_SOURCE = """
-all_sources = read_sources()
-read_sources = lambda: all_sources
+sources()
 from pyinit.__main__ import main
 main()
 """
@@ -152,10 +158,10 @@ def bare(code: CodeType) -> CodeType:
     return code.replace(**changes)  # type: ignore[arg-type]
 
 
-def code_of(module: str) -> CodeType:
+def source_of(module: str) -> str:
     path = module.replace(".", "/")
     with open(os.path.join(path, "__init__.py") if os.path.isdir(path) else path + ".py", encoding="utf-8") as file:
-        return compiled(file.read())
+        return file.read()
 
 
 def shortenings(code: bytes) -> "tuple[tuple[bytes, bytes], ...]":
@@ -177,8 +183,10 @@ def filled(template: str, **values: object) -> str:
     return template
 
 
-def bundle(eager: "list[str]", kept: "list[str]", packed: "list[str]", places: object) -> bytes:
-    codes = {name: marshal.dumps(code_of(name)) for name in (*eager, *kept, *packed)}
+def bundle(
+    packages: object, eager: "list[str]", kept: "list[str]", kept_sources: "list[str]", packed: "list[str]"
+) -> bytes:
+    codes = {name: marshal.dumps(compiled(source_of(name))) for name in (*eager, *kept, *packed)}
     eager_code = b"".join(codes[name] for name in eager)
     short = shortenings(eager_code)
     short_codes = [shortened(codes[name], short) for name in eager]
@@ -188,10 +196,10 @@ def bundle(eager: "list[str]", kept: "list[str]", packed: "list[str]", places: o
     ends = list(itertools.accumulate(len(codes[name]) for name in packed))
     later = filled(
         LOADER,
-        KEPT={name: codes[name] for name in kept},
+        KEPT={**{name: codes[name] for name in kept}, **{name: source_of(name) for name in kept_sources}},
         PACKED={name: (end - len(codes[name]), len(codes[name])) for name, end in zip(packed, ends)},
         PACKED_SIZE=len(packed_code),
-        PLACES=places,
+        PACKAGES=packages,
         SIZE=sum(map(len, short_codes)),
         SHORT=short,
     )
@@ -202,5 +210,5 @@ def bundle(eager: "list[str]", kept: "list[str]", packed: "list[str]", places: o
 
 
 if __name__ == "__main__":
-    first, second, third = (part.split() for part in " ".join(sys.argv[2:]).split("--"))
-    sys.stdout.buffer.write(bundle(first, second, third, ast.literal_eval(sys.argv[1])))
+    lists = [part.split() for part in " ".join(sys.argv[2:]).split("--")]
+    sys.stdout.buffer.write(bundle(ast.literal_eval(sys.argv[1]), *lists))

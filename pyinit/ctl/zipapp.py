@@ -41,13 +41,10 @@ EAGER = (
 
 # The modules that may be imported while the program runs. They are read at the start, since the file may have been
 # replaced or deleted by then.
-KEPT = (
-    "pyinit.drain",
-    "pyinit.message",
-    "pyinit.processes",
-    "pyinit.report",
-    "pyinit.signal_names",
-)
+KEPT = ("pyinit.message", "pyinit.report", "pyinit.signal_names")
+
+# The same, but they are needed once and can be compiled then: their sources take less room.
+KEPT_SOURCES = ("pyinit.drain", "pyinit.processes")
 
 # The modules that many runs import before the program starts, and whose compiling would take milliseconds.
 PACKED = (
@@ -62,8 +59,8 @@ PACKED = (
     "pyinit.prepare",
 )
 
-# More would save less than the time that they take.
-WORDS = 100
+# As many as there are bytes that are not ASCII, less one.
+WORDS = 127
 
 # sys.argv[0] is "-c" here, and the file comes after it.
 LINE_1 = 'import sys as s;f=open(s.argv[1],"rb");f.readline();exec(f.readline())'
@@ -94,14 +91,12 @@ def build(output: Path, python: "str | None" = None, source_only: bool = False) 
     python = python or sys.executable
     first_line = make_first_line(python)
     sources = bare({str(path.relative_to(PACKAGE.parent)): path.read_text() for path in sorted(module_files())})
-    words, short_sources = shortened(sources)
-    places = places_of(short_sources)
-    boot_size, byte_code = (0, b"") if source_only else compile_with(compiler_for(python), sources, places)
+    boot_size, byte_code = (0, b"") if source_only else compile_with(compiler_for(python), sources)
     file = io.BytesIO()
     file.write(first_line)
     file.write(LINE_2.format(size=boot_size).encode())
     file.write(byte_code)
-    write_archive(file, b" ".join(words) + b";" + b"".join(short_sources.values()), places)
+    write_archive(file, sources)
     try:
         replace_file(output, file.getvalue())
     except OSError as error:
@@ -153,15 +148,23 @@ def shortened(sources: "dict[str, str]") -> "tuple[list[bytes], dict[str, bytes]
     return words, dict(zip(sources, text.split(b"\0")))
 
 
-def places_of(sources: "dict[str, bytes]") -> "dict[str, tuple[int, int, bool]]":
-    """Where each module is in all sources behind each other, in bytes: start, size, and whether it is a package."""
+def module_name(path: str) -> str:
+    return path[: -len(".py")].replace("/", ".").replace(".__init__", "")
+
+
+def packages_of(sources: "dict[str, str]") -> "list[str]":
+    return [module_name(path) for path in sources if path.endswith("__init__.py")]
+
+
+def joined(sources: "dict[str, str]") -> bytes:
+    """The member `sources`: the words, where each module is in the rest (start and size), and that rest."""
+    words, short_sources = shortened(sources)
     places = {}
     at = 0
-    for path, source in sources.items():
-        name = path[: -len(".py")].replace("/", ".")
-        places[name.replace(".__init__", "")] = (at, len(source), name.endswith(".__init__"))
+    for path, source in short_sources.items():
+        places[module_name(path)] = (at, len(source))
         at += len(source)
-    return places
+    return b";".join([b" ".join(words), repr(places).replace(" ", "").encode(), b"".join(short_sources.values())])
 
 
 def compiler_for(python: str) -> str:
@@ -169,9 +172,7 @@ def compiler_for(python: str) -> str:
     return python if os.access(python, os.X_OK) else sys.executable
 
 
-def compile_with(
-    python: str, sources: "dict[str, str]", places: "dict[str, tuple[int, int, bool]]"
-) -> "tuple[int, bytes]":
+def compile_with(python: str, sources: "dict[str, str]") -> "tuple[int, bytes]":
     """The size of the boot code; the magic number and all byte code.
 
     A fresh interpreter makes them, since what marshal writes depends on what ran before.
@@ -182,7 +183,19 @@ def compile_with(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(source)
         done = subprocess.run(
-            [python, "-IS", str(PACKAGE / "ctl" / "compile.py"), repr(places), *EAGER, "--", *KEPT, "--", *PACKED],
+            [
+                python,
+                "-IS",
+                str(PACKAGE / "ctl" / "compile.py"),
+                repr(packages_of(sources)),
+                *EAGER,
+                "--",
+                *KEPT,
+                "--",
+                *KEPT_SOURCES,
+                "--",
+                *PACKED,
+            ],
             cwd=directory,
             env={**os.environ, "PYTHONHASHSEED": "0"},
             stdin=subprocess.DEVNULL,
@@ -203,15 +216,12 @@ def source_date() -> int:
     return min(max(int(text), EARLIEST_TIME), LATEST_TIME)
 
 
-def write_archive(file: IO[bytes], sources: bytes, places: "dict[str, tuple[int, int, bool]]") -> None:
+def write_archive(file: IO[bytes], sources: "dict[str, str]") -> None:
     moment = time.gmtime(source_date())[:6]
-    loader = (
-        "import sys as s\n"
-        + compile.filled(compile.LOADER, KEPT={}, PACKED={}, PACKED_SIZE=0, PLACES=places, SIZE=0, SHORT=())
-        + compile.FROM_SOURCE
-    )
+    values = {"KEPT": {}, "PACKED": {}, "PACKED_SIZE": 0, "SIZE": 0, "SHORT": (), "PACKAGES": packages_of(sources)}
+    loader = bare({"": "import sys as s\n" + compile.filled(compile.LOADER, **values) + compile.FROM_SOURCE})[""]
     with zipfile.ZipFile(file, "w") as archive:
-        members: "dict[str, str | bytes]" = {"__main__.py": MAIN, "loader.py": loader, "sources": sources}
+        members: "dict[str, str | bytes]" = {"__main__.py": MAIN, "loader.py": loader, "sources": joined(sources)}
         for name, content in members.items():
             entry = zipfile.ZipInfo(name, moment)
             entry.external_attr = 0o644 << 16
