@@ -199,7 +199,7 @@ def test_toml_without_tomllib_is_one_clear_line(every_pyinit: Pyinit, etc: Etc) 
         assert errors == ""
     else:
         assert (status, errors.count("\n")) == (1, 1)
-        assert "config.toml: TOML needs an interpreter from 3.11 on" in errors
+        assert "config.toml: TOML needs Python 3.11" in errors
 
 
 @pytest.mark.parametrize("name", ["config.json", "config.toml", "config.yaml", "config.yml"])

@@ -21,6 +21,8 @@ _MARK = "/run/pyinit.matched"
 # fixuid's, which says no more than that it was done.
 _FIXUIDS_MARK = "/var/run/fixuid.ran"
 
+_CREATE = posix.O_RDWR | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_CLOEXEC
+
 
 def read(arguments: "list[str]", environment: "dict[bytes, bytes]") -> Settings:
     """The settings of a set-user-ID start, or of one under fixuid's name. Options and variables count for nothing.
@@ -40,8 +42,8 @@ def read(arguments: "list[str]", environment: "dict[bytes, bytes]") -> Settings:
             raise Fatal(str(error), 2, command_line.USAGE) from None
     if posix.geteuid() != 0:
         raise Fatal(
-            "fixuid: not running as root. A script's set-user-ID bit is ignored, so fixuid has to be the launcher of "
-            "docker/launcher: owned by root, mode 4755, without no-new-privileges, on a mount without nosuid",
+            "not root: fixuid has to be the launcher (docker/launcher), root's, mode 4755, without no-new-privileges, "
+            "on a mount without nosuid",
             1,
         )
     account, group, paths = fixuid_config.read()
@@ -96,11 +98,11 @@ def prepare(settings: Settings, environment: "dict[bytes, bytes]", log: Log) -> 
     groups = {group.gid for group in now.groups if entry and entry.name in group.members} - {0}
     _add_groups(groups, log)
     give_up_root(uid, gid)
-    told = {}
     home = (entry if entry and not _is_engines(entry) else account).home
     if home and _is_engines_home(environment.get(b"HOME", b""), found.user_with(uid)):
-        told[b"HOME"] = encode(home)
-    environment = told if settings.answer else {**environment, **told}
+        environment = {**environment, b"HOME": encode(home)}
+    elif settings.answer:
+        environment = {}
     return Identity(settings, uid, gid, set(posix.getgroups()), environment)
 
 
@@ -108,10 +110,9 @@ def _account(settings: Settings, found: Accounts) -> Account:
     """The account that is configured. Raises Fatal if it or the group is not there, or root's."""
     name, _, group_name = settings.user.partition(":")
     account, group = found.user(name), found.group(group_name)
-    if account is None:
-        raise Fatal(f"{DIRECTORY}: the user {name!r} does not exist", 1)
-    if group is None:
-        raise Fatal(f"{DIRECTORY}: the group {group_name!r} does not exist", 1)
+    if account is None or group is None:
+        kind, missing = ("user", name) if account is None else ("group", group_name)
+        raise Fatal(f"{DIRECTORY}: the {kind} {missing!r} does not exist", 1)
     if account.uid == 0 or group.gid == 0:
         raise Fatal(f"{DIRECTORY}: {name}:{group_name} is root's, whose IDs are never changed", 1)
     return account
@@ -135,11 +136,10 @@ def _claim(settings: Settings, ids: bytes, log: Log) -> int:
     """
     directory, _, name = _MARK.rpartition("/")
     try:
-        run = posix.open(directory, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+        run = posix.open(directory, own.DIRECTORY)
         if not own.is_roots_alone(posix.fstat(run)):
             raise PermissionError(1, "others can write to its directory")
-        flags = posix.O_RDWR | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_CLOEXEC
-        mark = posix.open(name, flags, 0o644, dir_fd=run)
+        mark = posix.open(name, _CREATE, 0o644, dir_fd=run)
         posix.close(run)
         posix.lockf(mark, posix.F_TLOCK, 0)
     except OSError as error:
@@ -160,9 +160,8 @@ def _claim(settings: Settings, ids: bytes, log: Log) -> int:
 
 def _make_fixuids_mark() -> None:
     """For scripts that look at it."""
-    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_CLOEXEC
     try:
-        posix.close(posix.open(_FIXUIDS_MARK, flags, 0o644))
+        posix.close(posix.open(_FIXUIDS_MARK, _CREATE, 0o644))
     except OSError:
         pass
 

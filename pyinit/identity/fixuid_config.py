@@ -38,7 +38,7 @@ def read() -> "Config":
         status = posix.fstat(descriptor)
         _check_owner(status)
         if status.st_mode & own.FILE_TYPE != _DISK_FILE or status.st_size > _LARGEST:
-            raise ValueError(f"is no file of at most {_LARGEST} bytes")
+            raise ValueError("is no file, or too large")
         data = posix.read(descriptor, _LARGEST)
         posix.close(descriptor)
         posix.close(directory)
@@ -51,7 +51,7 @@ def read() -> "Config":
 
 def _check_owner(status: "posix.stat_result") -> None:
     if not own.is_roots_alone(status):
-        raise ValueError("must be root's, and nobody else may be able to write to it (chown root:root, chmod go-w)")
+        raise ValueError("must be root's, and nobody else may write to it (chown root:root, chmod go-w)")
 
 
 def parse(name: str, data: bytes) -> "Config":
@@ -63,7 +63,7 @@ def parse(name: str, data: bytes) -> "Config":
         try:
             from tomllib import loads  # type: ignore[import-not-found, unused-ignore]
         except ImportError:
-            raise ValueError("TOML needs an interpreter from 3.11 on; YAML and JSON need none") from None
+            raise ValueError("TOML needs Python 3.11; YAML and JSON do not") from None
     try:
         return _checked(loads(data.decode("utf-8-sig")))
     except RecursionError:
@@ -81,9 +81,7 @@ def _checked(content: object) -> "Config":
         elif key not in ("user", "group"):
             raise ValueError(f"{_shown(key)} is none of the keys 'user', 'group' and 'paths'")
         elif not _is_text(value):
-            raise ValueError(
-                f"'{key}' has to be a name, " + (f"not {_shown(value)}" if key in content else "and is missing")
-            )
+            raise ValueError(f"'{key}' has to be a name, not {_shown(value)}")
     return content["user"], content["group"], tuple(content.get("paths", ()))
 
 
@@ -126,7 +124,7 @@ def yaml(text: str) -> "dict[str, str | list[str]]":
                 key, colon, rest = words.partition(":")
                 key = key.rstrip()
                 if spaces or not colon or rest[:1].strip() or key in content:
-                    raise ValueError("not of the form `key: value`, or a key that was there before")
+                    raise ValueError("not `key: value`, or a key that was there before")
                 rest = rest.lstrip()
                 indent = -2
                 if rest[:1] in ("", "#"):
@@ -150,7 +148,7 @@ def _in_brackets(text: str) -> "tuple[list[str], str]":
         rest = rest.lstrip()
         items.append(value)
     if rest[:1] != "]":
-        raise ValueError("a list in brackets has to end on its line")
+        raise ValueError("the list does not end on its line")
     return items, rest[1:]
 
 
@@ -159,9 +157,7 @@ def _value(text: str, ends: str = "") -> "tuple[str, str]":
     if text[:1] in ("'", '"'):
         value, closing, rest = text[1:].partition(text[0])
         if not closing or rest[:1] == text[0] or (closing == '"' and "\\" in value):
-            raise ValueError(
-                "a quote that is not closed, a quote inside quotes, or a backslash, which are not known here"
-            )
+            raise ValueError("quotes are not closed, or have quotes or a backslash inside")
         return value, rest
     at = next((at for at, character in enumerate(text) if character in ends or text[at : at + 2] == " #"), len(text))
     value = text[:at].rstrip()

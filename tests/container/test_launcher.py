@@ -187,3 +187,17 @@ def test_the_init_stays_and_stops_the_program_as_the_user(containers: Containers
     container.kill("TERM")
     assert container.wait() == 7
     assert "stopped" in container.lines()
+
+
+def test_f34_paths_may_be_the_whole_root_and_mounts_stay(
+    containers: Containers, launcher_image: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.yml"
+    config.write_text("user: dev\ngroup: dev\npaths:\n  - /  # as fixuid has it by itself\n")
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    os.chown(volume, 1000, 1000)
+    options = ("--volume", f"{config}:/etc/fixuid/config.yml:ro", "--volume", f"{volume}:/home/dev/volume")
+    show = ("sh", "-c", "stat -c %u:%g /home/dev /home/dev/.bashrc /home/dev/volume /etc/passwd")
+    status, output, errors = run(containers, launcher_image, *show, options=options)
+    assert (status, output, errors) == (0, ["1001:1002", "1001:1002", "1000:1000", "0:0"], "")
