@@ -212,12 +212,8 @@ def _as_dumb_init(settings: Settings, event: str, of: "dict[str, Any]") -> "Iter
         if settings.session:
             yield 0, "setsid complete."
     elif event == "signal":
-        received = number(of["signal"])
-        yield 0, f"Received signal {received}."
-        if received in settings.rewrite:
-            yield 0, f"Translating signal {received} to {settings.rewrite[received]}."
-            if not settings.rewrite[received]:
-                yield 0, "Not forwarding signal 0 to children (ignored)."
+        yield 0, f"Received signal {number(of['signal'])}."
+        yield from _rewritten(settings, number(of["signal"]))
     elif event == "forwarded":
         yield 0, f"Forwarded signal {number(of['signal'])} to children."
     elif event == "reaped":
@@ -228,8 +224,17 @@ def _as_dumb_init(settings: Settings, event: str, of: "dict[str, Any]") -> "Iter
         )
         yield 0, f"A child with PID {of['pid']} {how}."
     elif event == "ended":
-        yield 0, f"Forwarded signal {settings.rewrite.get(15, 15)} to children."
+        yield from _rewritten(settings, 15)
+        if settings.rewrite.get(15, 15):
+            yield 0, f"Forwarded signal {settings.rewrite.get(15, 15)} to children."
         yield 0, f"Child exited with status {of['status']}. Goodbye."
+
+
+def _rewritten(settings: Settings, received: int) -> "Iterator[tuple[int, str]]":
+    if received in settings.rewrite:
+        yield 0, f"Translating signal {received} to {settings.rewrite[received]}."
+        if not settings.rewrite[received]:
+            yield 0, "Not forwarding signal 0 to children (ignored)."
 
 
 def _as_catatonit(settings: Settings, event: str, of: "dict[str, Any]") -> "Iterator[tuple[int, str]]":
