@@ -72,9 +72,10 @@ def test_name_may_end_in_static_and_py(pyinit: Pyinit, name: str, suffix: str) -
     assert any(form in errors for form in ("[FATAL tini (", "[dumb-init] ", "ERROR (catatonit:"))
 
 
-def test_copy_is_as_good_as_a_link(pyinit: Pyinit) -> None:
-    copy = Pyinit(shutil.copy(pyinit.file, pyinit.file.with_name("dumb-init.py")), pyinit.python)
-    assert copy.run("no-such-program")[0] == 2
+def test_copy_is_as_good_as_a_link(pyinit: Pyinit, tmp_path: Path) -> None:
+    copy = tmp_path / "dumb-init.py"
+    shutil.copy(pyinit.file, copy)
+    assert Pyinit(copy, pyinit.python).run("no-such-program")[0] == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
