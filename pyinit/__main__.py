@@ -4,7 +4,7 @@ import posix
 import sys
 
 from pyinit import boot, spawn
-from pyinit.log import Fatal, Log
+from pyinit.log import WARNING, Fatal, Log
 from pyinit.settings import Settings, personality, without_options
 from pyinit.supervisor import Supervisor
 
@@ -31,8 +31,8 @@ def run(arguments: "list[str]", log: Log) -> int:
             from pyinit.journal import Journal
 
             journal = Journal(settings.events)
-        elif settings.personality != "pyinit":
-            from pyinit.personalities import narrator
+        elif settings.verbosity > WARNING and settings.personality != "pyinit":
+            from pyinit.narration import narrator
 
             journal = narrator(settings, log)
         if journal:
