@@ -5,7 +5,7 @@ import sys
 
 from pyinit import boot, spawn
 from pyinit.log import WARNING, Fatal, Log
-from pyinit.settings import Settings, personality, without_options
+from pyinit.settings import LAUNCHED_AS, Settings, personality, without_options
 from pyinit.supervisor import Supervisor
 
 
@@ -16,11 +16,12 @@ def main() -> None:
 
 def run(arguments: "list[str]", log: Log) -> int:
     """One run, stage by stage. Each takes what the one before made. Returns the exit status."""
-    journal = identity = None
+    journal = identity = secret = hooks = None
     failure_status = 0
     try:
         inherited = boot.take_over()
-        settings = choose(arguments, inherited.environment, log)
+        environment = inherited.environment
+        settings = choose(arguments, environment, log)
         if settings.answer and not settings.user:
             from pyinit import help
 
@@ -31,12 +32,16 @@ def run(arguments: "list[str]", log: Log) -> int:
             from pyinit.journal import Journal
 
             journal = Journal(settings.events)
-        elif settings.verbosity > WARNING and settings.personality != "pyinit":
+        elif settings.verbosity > WARNING and log.cannot_run:  # under the name of another init
             from pyinit.narration import narrator
 
             journal = narrator(settings, log)
         if journal:
             journal.write("start", pid=posix.getpid(), arguments=arguments)
+        if settings.secrets or settings.secret or settings.expand_file_vars:
+            from pyinit import secrets
+
+            secret = secrets.read(settings, environment)
         if posix.getpid() != 1 or settings.parent_death_signal:
             from pyinit import prepare
 
@@ -45,15 +50,25 @@ def run(arguments: "list[str]", log: Log) -> int:
         if settings.user or settings.no_new_privileges or settings.drop_capabilities or settings.keep_capabilities:
             from pyinit.identity import prepare as identify
 
-            identity = identify(settings, inherited.environment, log)
+            identity = identify(settings, environment, log)
             if settings.answer:
                 from pyinit import help
 
-                return help.show_home(inherited.environment, identity.environment)
+                return help.show_home(identity.environment)
+            environment = identity.environment
         terminal = spawn.controlling_terminal(settings.session)
         # Made before the fork: after it every page that is written to is copied first, which is slow.
         supervisor = Supervisor(settings, terminal, log, journal)
-        program_pid = 0 if settings.pause else spawn.start(settings, inherited, identity, terminal, log)
+        if settings.before or settings.after:
+            from pyinit.hooks import Hooks
+
+            hooks = Hooks(settings, environment, inherited, identity, terminal, log, journal)
+            hooks.before()
+        if secret:
+            environment = secrets.applied(secret, environment)
+        program_pid = 0
+        if not settings.pause:
+            program_pid = spawn.start(settings, environment, inherited, identity, terminal, log)
     except Fatal as error:
         log.error(error.message)
         if error.usage:
@@ -68,6 +83,12 @@ def run(arguments: "list[str]", log: Log) -> int:
     if journal and program_pid:
         journal.write("spawn", pid=program_pid, program=settings.program)
     status = supervisor.run(program_pid)
+    if hooks:
+        hooks.after(supervisor.status)
+    if settings.grace and program_pid and (hooks or not supervisor.childless):
+        from pyinit import drain
+
+        drain.run(supervisor, settings.grace, log, journal)
     if journal:
         journal.write("ended", status=status)
     return status
@@ -75,7 +96,7 @@ def run(arguments: "list[str]", log: Log) -> int:
 
 def choose(arguments: "list[str]", environment: "dict[bytes, bytes]", log: Log) -> Settings:
     """The settings of this run. A parser is loaded only if there is something to parse."""
-    if posix.geteuid() != posix.getuid() or personality(arguments[0]):
+    if personality(arguments[0]) or LAUNCHED_AS in environment or posix.geteuid() != posix.getuid():
         from pyinit import personalities
 
         return personalities.read(arguments, environment, log)

@@ -19,6 +19,12 @@ OPTIONS = (
     ("r", "rewrite", "FROM:TO"),
     ("", "session", ""),
     ("P", "pause", ""),
+    ("", "grace", "SECONDS"),
+    ("", "stop-timeout", "SECONDS"),
+    ("", "wait-all", ""),
+    ("", "orphans", "keep|end"),
+    ("", "before", "COMMAND"),
+    ("", "after", "COMMAND"),
     ("u", "user", "USER[:GROUP]"),
     ("", "match", "UID[:GID]"),
     ("", "match-owner", "PATH"),
@@ -31,6 +37,9 @@ OPTIONS = (
     ("", "keep-home", ""),
     ("", "strict", ""),
     ("", "exec", ""),
+    ("", "secrets", "DIR"),
+    ("", "secret", "NAME=PATH"),
+    ("", "expand-file-vars", ""),
     ("", "events", "PATH"),
     ("v", "verbose", ""),
     ("q", "quiet", ""),
@@ -40,7 +49,7 @@ OPTIONS = (
 )
 ANSWERS = ("license", "help", "version")
 COUNTED = ("verbose", "quiet")
-REPEATABLE = ("CODE[:TO]", "FROM:TO", "FILE", "TREE", "LIST")
+REPEATABLE = ("CODE[:TO]", "FROM:TO", "FILE", "TREE", "LIST", "COMMAND", "NAME=PATH")
 NEEDS_USER = ("match", "match-owner", "match-group", "own", "own-index", "keep-home")
 OPPOSITES = {"kill-process-group": "single-child", "single-child": "kill-process-group"}
 
@@ -63,8 +72,7 @@ def read(words: "list[str]", environment: "dict[bytes, bytes]") -> Settings:
     Raises Fatal with status 2 and a line that names option, value and what would be right.
     """
     try:
-        names = {name: (name, value) for _, name, value in OPTIONS}
-        given, program = parse(words, {letter: names[name] for letter, name, _ in OPTIONS if letter}, names)
+        given, program = parse(words)
         complete(given, variables(environment))
         return settings(given, program)
     except ValueError as error:
@@ -72,12 +80,18 @@ def read(words: "list[str]", environment: "dict[bytes, bytes]") -> Settings:
 
 
 def parse(
-    words: "list[str]", letters: "dict[str, tuple[str, str]]", names: "dict[str, tuple[str, str]]"
+    words: "list[str]",
+    letters: "dict[str, tuple[str, str]] | None" = None,
+    names: "dict[str, tuple[str, str]] | None" = None,
 ) -> "tuple[Given, list[str]]":
     """The options as they were written, and the words of the program. As getopt_long does, up to the first operand.
 
-    `letters` and `names` say for each option which one of OPTIONS it is, and its value. Raises ValueError.
+    `letters` and `names` say for each option which one of OPTIONS it is, and its value; by default there are all of
+    ours. Raises ValueError.
     """
+    if letters is None or names is None:
+        names = {name: (name, value) for _, name, value in OPTIONS}
+        letters = {letter: names[name] for letter, name, _ in OPTIONS if letter}
     given: "Given" = {}
     at = 0
     while at < len(words):
@@ -143,7 +157,8 @@ def variables(environment: "dict[bytes, bytes]") -> "Given":
             text = decode(environment[variable])
             if text and name not in ANSWERS:
                 label = variable.decode()
-                given[name] = [(label, part) for part in (text.split(",") if value in REPEATABLE else [text])]
+                several = value in REPEATABLE and value != "COMMAND"  # which may have commas in it
+                given[name] = [(label, part) for part in (text.split(",") if several else [text])]
     # As tini: these two count as soon as they are set, whatever they say.
     if b"TINI_SUBREAPER" in environment:
         given.setdefault("subreaper", [("TINI_SUBREAPER", "yes")])
@@ -174,6 +189,8 @@ def settings(given: "Given", program: "list[str]", **others: "Any") -> Settings:
             raise ValueError("no program to run")
         if choices["pause"] and choices["exec"]:
             raise ValueError("--pause and --exec: there is no program to become")
+        if choices["exec"] and (choices["before"] or choices["after"]):
+            raise ValueError("--exec: nobody is left to run --before and --after")
         for name in NEEDS_USER:
             if name in given and not choices["user"]:
                 raise ValueError(f"{given[name][0][0]}: only together with --user, which says whose IDs are meant")
@@ -256,6 +273,32 @@ def _user(text: str) -> str:
     return text
 
 
+def _seconds(text: str) -> float:
+    whole, _, part = text.partition(".")
+    if (whole + part).isascii() and (whole + part).isdigit():
+        return float(text)
+    raise ValueError(f"{text!r} is no number of seconds, such as 10 or 0.5")
+
+
+def _orphans(text: str) -> str:
+    if text not in ("keep", "end"):
+        raise ValueError(f"{text!r} is neither keep nor end")
+    return text
+
+
+def _command(text: str) -> "tuple[tuple[str, ...], ...]":
+    from pyinit import hooks
+
+    return (hooks.split(text),)
+
+
+def _secret(text: str) -> "tuple[tuple[str, str], ...]":
+    name, equals, path = text.partition("=")
+    if not name or not equals or not path:
+        raise ValueError(f"{text!r} is not of the form NAME=PATH")
+    return ((name, path),)
+
+
 def _ids(text: str) -> str:
     from pyinit.identity.accounts import LARGEST_ID, identifier
 
@@ -281,6 +324,11 @@ _READERS = {
     "PATH": _path,
     "FILE": _paths,
     "TREE": _paths,
+    "DIR": _path,
+    "SECONDS": _seconds,
+    "keep|end": _orphans,
+    "COMMAND": _command,
+    "NAME=PATH": _secret,
     "USER[:GROUP]": _user,
     "UID[:GID]": _ids,
     "LIST": _capabilities,

@@ -22,11 +22,16 @@ _DEFAULT_PATH = b"/bin:/usr/bin"
 
 
 def start(
-    settings: Settings, inherited: Inherited, identity: "Identity | None", terminal: "Terminal | None", log: Log
+    settings: Settings,
+    environment: "dict[bytes, bytes]",
+    inherited: Inherited,
+    identity: "Identity | None",
+    terminal: "Terminal | None",
+    log: Log,
 ) -> int:
     """See `spawn.start`."""
     if settings.exec:
-        _become_program(settings, inherited, identity, None, log)
+        _become_program(settings, environment, inherited, identity, None, log)
     if terminal:
         terminal.before_fork()
     try:
@@ -34,24 +39,27 @@ def start(
     except OSError as error:
         raise Fatal(f"cannot start a process for {list(settings.program)}: {error.strerror}", 1) from None
     if program_pid == 0:
-        _become_program(settings, inherited, identity, terminal, log)
+        _become_program(settings, environment, inherited, identity, terminal, log)
     return program_pid
 
 
 def _become_program(
-    settings: Settings, inherited: Inherited, identity: "Identity | None", terminal: "Terminal | None", log: Log
+    settings: Settings,
+    environment: "dict[bytes, bytes]",
+    inherited: Inherited,
+    identity: "Identity | None",
+    terminal: "Terminal | None",
+    log: Log,
 ) -> "NoReturn":
     """The child's side of a fork: never returns. Signals stay blocked until everything else is in place."""
     status = 1
     try:
-        environment = inherited.environment
         if not settings.exec:  # group, session and terminal stay as they are then, as with gosu
             posix.setsid() if settings.session else posix.setpgid(0, 0)
         if terminal:
             terminal.take()
         if identity:
             identity.assume()
-            environment = identity.environment
         if settings.listen_pid:
             environment = {**environment, b"LISTEN_PID": b"%d" % posix.getpid()}
         for signal in IGNORED_BY_PYTHON:
@@ -66,6 +74,8 @@ def _become_program(
         status = settings.failure_status or error.status
     except OSError as error:
         log.error(f"cannot start {list(settings.program)}: {error.strerror}")
+    except ValueError as error:  # what Python's execve does not take: an empty first word, a variable without a name
+        log.error(f"cannot start {list(settings.program)}: {error}")
     finally:
         posix._exit(status)
 

@@ -16,6 +16,12 @@ TEXTS = {
     "rewrite": ("forward the signal TO instead of FROM, 0 drops it; repeatable", "dumb-init"),
     "session": ("the program leads its own session and gets the terminal", "dumb-init"),
     "pause": ("run no program: reap until INT or TERM", "catatonit"),
+    "grace": ("time for what the program leaves, from TERM to KILL; 10; 0: none", "pyinit"),
+    "stop-timeout": ("kill the program so long after TERM, INT or QUIT; 0: never", "my_init"),
+    "wait-all": ("end when no process is left, and not with the program", "pyinit"),
+    "orphans": ("end: a process whose parent died gets TERM, then KILL", "pyinit"),
+    "before": ("run COMMAND to success before the program; repeatable", "my_init"),
+    "after": ("run COMMAND after the program; repeatable", "my_init"),
     "user": ("run the program as USER, its groups and HOME included", "gosu"),
     "match": ("first give USER these IDs, or those of PUID and PGID: env", "fixuid"),
     "match-owner": ("first give USER the IDs that own PATH: a bind mount", "pyinit"),
@@ -28,6 +34,9 @@ TEXTS = {
     "keep-home": ("leave HOME as it is", "gosu"),
     "strict": ("what would be a warning about users and IDs is an error", "pyinit"),
     "exec": ("set everything up, then become the program: no init stays", "gosu"),
+    "secrets": ("each file in DIR becomes a variable of the program", "pyinit"),
+    "secret": ("the content of PATH becomes the variable NAME; repeatable", "pyinit"),
+    "expand-file-vars": ("the content of the file that X_FILE names becomes X", "docker-library"),
     "events": ("append the journal, JSON lines, to PATH; - is standard error", "pyinit"),
     "verbose": ("say more; repeatable", "tini"),
     "quiet": ("say less; repeatable", "pyinit"),
@@ -84,9 +93,8 @@ def write_out(data: bytes, descriptor: int = 1) -> int:
     return 0
 
 
-def show_home(before: "dict[bytes, bytes]", after: "dict[bytes, bytes]") -> int:
-    """Write what a shell evaluates to get the new HOME, if it is another. Returns the exit status."""
-    home = after.get(b"HOME", b"")
-    if home == before.get(b"HOME"):
+def show_home(environment: "dict[bytes, bytes]") -> int:
+    """Write what a shell evaluates to get the new HOME, if there is one. Returns the exit status."""
+    if b"HOME" not in environment:
         return 0
-    return write_out(b"export HOME='" + home.replace(b"'", b"'\\''") + b"'\n")
+    return write_out(b"export HOME='" + environment[b"HOME"].replace(b"'", b"'\\''") + b"'\n")

@@ -30,8 +30,11 @@ def without_blocking(descriptor: int) -> int:
     """A descriptor for the same file on which a write does not block; `descriptor` itself where there is none.
 
     O_NONBLOCK belongs to the open file description (man 2 fcntl), which pyinit shares with the program: setting it
-    here would make the program's own writes fail. A pipe or a terminal is opened a second time instead.
+    here would make the program's own writes fail. A pipe or a terminal is opened a second time instead; but not with
+    the rights of root where another user started us, who may have it only for reading.
     """
+    if posix.geteuid() != posix.getuid():
+        return descriptor
     try:
         if posix.fstat(descriptor).st_mode & _FILE_TYPE in (_PIPE, _TERMINAL):
             flags = posix.O_WRONLY | posix.O_NONBLOCK | posix.O_NOCTTY | posix.O_CLOEXEC

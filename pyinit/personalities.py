@@ -7,7 +7,7 @@ import posix
 
 from pyinit import __version__
 from pyinit.log import Fatal, Log
-from pyinit.settings import Settings, personality
+from pyinit.settings import LAUNCHED_AS, Settings, personality
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ LETTERS = {
 
 # What holds under these names without being said: our options, as if they were in the environment.
 PRESET = {
-    "tini": {"single-child": "yes"},
-    "dumb-init": {"session": "yes", "verbosity": "0"},
-    "catatonit": {"single-child": "yes"},
+    "tini": {"single-child": "yes", "grace": "0"},
+    "dumb-init": {"session": "yes", "verbosity": "0", "grace": "0"},
+    "catatonit": {"single-child": "yes", "grace": "0"},
 }
 
 # Settings for which there is no option. What all three have goes to `init`.
@@ -65,11 +65,15 @@ ON_STANDARD_ERROR = (("help", "dumb-init"), ("version", "dumb-init"), ("help", "
 
 
 def read(arguments: "list[str]", environment: "dict[bytes, bytes]", log: Log) -> Settings:
-    """The settings of a run under the name `argv[0]`, one of PERSONALITIES. Raises Fatal.
+    """The settings of a run under the name `argv[0]`, one of PERSONALITIES, or of a set-user-ID one. Raises Fatal.
 
     From now on `log` speaks as an init of that name does.
     """
     name = personality(arguments[0])
+    if name == "fixuid" or LAUNCHED_AS in environment or posix.geteuid() != posix.getuid():
+        from pyinit.identity import fixuid
+
+        return fixuid.read(arguments, environment)
     if name in LETTERS:
         log.forms = FORMS[name]
         log.cannot_run = CANNOT_RUN[name]
@@ -181,6 +185,7 @@ USAGES = {
     "tini": "Usage: tini [OPTIONS] PROGRAM -- [ARGS] | --version",
     "dumb-init": "Usage: dumb-init [option] program [args]",
     "catatonit": "usage: catatonit [-ghLPV] [--] <progname> [<arguments>...]",
+    "fixuid": "usage: fixuid [-q] [COMMAND [ARGUMENT...]]; the rest is said in /etc/fixuid/config.yml",
     "gosu": "usage: gosu USER-SPEC COMMAND [ARGUMENT...], such as: gosu nobody:root id",
     "su-exec": "usage: su-exec USER-SPEC COMMAND [ARGUMENT...], such as: su-exec nobody:root id",
 }

@@ -28,9 +28,14 @@ def controlling_terminal(session: bool) -> "Terminal | None":
 
 
 def start(
-    settings: Settings, inherited: Inherited, identity: "Identity | None", terminal: "Terminal | None", log: Log
+    settings: Settings,
+    environment: "dict[bytes, bytes]",
+    inherited: Inherited,
+    identity: "Identity | None",
+    terminal: "Terminal | None",
+    log: Log,
 ) -> int:
-    """Start the program, as `identity` if that is not None, and return its pid. With --exec, become it.
+    """Start the program as `identity`, if that is not None, and return its pid. With --exec, become it.
 
     Raises Fatal with status 1 if no process can be made. A program that cannot be executed is the child's to report: it
     writes the line and ends with 127 if there is no such program, with 126 for any other reason.
@@ -51,13 +56,13 @@ def start(
             return posix.posix_spawnp(
                 settings.program[0],
                 settings.program,
-                inherited.environment,
+                environment,
                 setpgroup=0,
                 setsigdef=IGNORED_BY_PYTHON,
                 setsigmask=inherited.mask,
             )
-        except OSError:
+        except (OSError, ValueError):  # Python takes neither an empty first word nor a variable without a name
             pass
     from pyinit import fork
 
-    return fork.start(settings, inherited, identity, terminal, log)
+    return fork.start(settings, environment, inherited, identity, terminal, log)

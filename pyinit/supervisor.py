@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from _signal import struct_siginfo
 
     from pyinit.journal import Journal
+    from pyinit.orphans import Orphans
     from pyinit.terminal import Terminal
 
 # How many zombies are reaped before signals are looked at again.
@@ -24,37 +25,47 @@ class Supervisor:
     def __init__(self, settings: Settings, terminal: "Terminal | None", log: Log, journal: "Journal | None") -> None:
         self.program_pid = 0  # 0 in a pause, where there is no program
         self.status = -1  # of the program, -1 while it runs
+        self.childless = False  # nothing was left when we reaped last
+        self.asked_to_end = 0  # the first TERM, INT or QUIT that came
         self._settings = settings
         self._terminal = terminal
         self._log = log
         self._journal = journal
         self._own_pid = posix.getpid()
         self._target = 0  # what kill is given: the program, or minus its process group
+        self._deadline = 0.0  # when the program is killed (CLOCK_MONOTONIC), 0 for never
+        self._orphans: "Orphans | None" = None
         self._rewrite = settings.rewrite
+        if settings.orphans == "end":
+            from pyinit.orphans import Orphans
+
+            self._orphans = Orphans(settings.grace, log)
         if settings.session:
             # In a session of its own the program's group is orphaned, and the kernel discards these three (POSIX
             # 2.4.3, as dumb-init does). STOP it does not.
             self._rewrite = {**dict.fromkeys(signals.TERMINAL_STOPS, _signal.SIGSTOP), **settings.rewrite}
 
     def run(self, program_pid: int) -> int:
-        """Until the program has ended; with 0 for no program, until INT or TERM.
+        """Until the program has ended, or with --wait-all everything; with 0 for no program, until INT or TERM.
 
         Returns the status to end with, as a shell reports it (128 + signal).
         """
         self.program_pid = program_pid
         self._target = program_pid if self._settings.single_child else -program_pid
         reaping = False
-        while self.status < 0:
+        while self.status < 0 or (self._settings.wait_all and not self.childless):
             try:
                 # After a round of reaping the others are asked first: SIGCHLD would hide the signals above it.
                 info = _signal.sigtimedwait(signals.ALL_BUT_CHILD, 0) if reaping else None
                 if info is None:
-                    info = _signal.sigwaitinfo(signals.EVERY)
-                reaping = info.si_signo == _signal.SIGCHLD
+                    info = self._timed_wait() if self._deadline or self._orphans else _signal.sigwaitinfo(signals.EVERY)
+                reaping = info is not None and info.si_signo == _signal.SIGCHLD
                 if reaping:
-                    self._reap()
-                else:
+                    self.reap()
+                elif info:
                     self._deal_with(info)
+                if self._orphans:
+                    self._orphans.look(program_pid)
             except Exception as error:
                 self._survive(error)
         if self._terminal:
@@ -62,6 +73,19 @@ class Supervisor:
         if self._settings.end_group:
             self._end_group()
         return self._settings.remap_exit.get(self.status, self.status)
+
+    def _timed_wait(self) -> "struct_siginfo | None":
+        """Wait for a signal, but not for longer than until the next thing is due."""
+        from time import monotonic
+
+        if self._deadline and monotonic() >= self._deadline:
+            self._deadline = 0.0
+            from pyinit import drain
+
+            drain.kill_program(self, self._log, self._journal)
+        due = [self._orphans.due] if self._orphans else []
+        due += [self._deadline] if self._deadline else []
+        return _signal.sigtimedwait(signals.EVERY, max(0, min(due) - monotonic())) if due else None
 
     def _end_group(self) -> None:
         """What is left of the program's process group gets TERM, as dumb-init has it."""
@@ -78,7 +102,7 @@ class Supervisor:
         self._log.error(f"internal error, carrying on: {type(error).__name__}: {error}")
         sleep(0.1)
         try:
-            self._reap()
+            self.reap()
         except Exception:
             pass
 
@@ -95,12 +119,28 @@ class Supervisor:
             if signal in (_signal.SIGINT, _signal.SIGTERM):
                 self.status = 0
             return
+        if signal in signals.ASKS_TO_END:
+            self._asked_to_end(signal)
+        if self.status >= 0:  # --wait-all
+            from pyinit import processes
+
+            processes.signal_all(self._rewrite.get(signal, signal))
+            return
         if signal == _signal.SIGCONT and self._terminal:
             self._terminal.give(self.program_pid)
         self._forward(signal, self._rewrite.get(signal, signal))
         if self._settings.session and signal in signals.TERMINAL_STOPS:
             # The kernel ignores this from PID 1 to itself, which nobody could resume (man 7 pid_namespaces).
             posix.kill(self._own_pid, _signal.SIGSTOP)
+
+    def _asked_to_end(self, signal: int) -> None:
+        """The first request starts the clock of --stop-timeout."""
+        if not self.asked_to_end:
+            self.asked_to_end = signal
+            if self._settings.stop_timeout:
+                from time import monotonic
+
+                self._deadline = monotonic() + self._settings.stop_timeout
 
     def _forward(self, received: int, signal: int) -> None:
         """Send a signal to the program's process group, or to the program alone."""
@@ -127,7 +167,7 @@ class Supervisor:
             if signal in signals.ASKS_TO_END:
                 report.warn_if_ignored(self._log, self.program_pid, signal)
 
-    def _reap(self) -> None:
+    def reap(self) -> None:
         """Reap whatever is there to be reaped, the program among it, up to a limit that lets signals pass."""
         options = posix.WNOHANG | (posix.WUNTRACED if self._terminal else 0)
         told = self._journal is not None or self._settings.warn_on_reap
@@ -140,6 +180,7 @@ class Supervisor:
             try:
                 pid, status = posix.waitpid(-1, options)
             except ChildProcessError:
+                self.childless = True
                 return
             if pid == 0:
                 return

@@ -200,7 +200,9 @@ def test_help_is_made_from_the_table(pyinit: Pyinit) -> None:
 
 def test_the_readme_has_the_table_of_options() -> None:
     rows = [
-        f"| `{f'-{letter}, ' if letter else ''}--{name}{f' {value}' if value else ''}` | {help.TEXTS[name][0]} "
+        "| "
+        + f"`{f'-{letter}, ' if letter else ''}--{name}{f' {value}' if value else ''}`".replace("|", r"\|")
+        + f" | {help.TEXTS[name][0]} "
         f"| {help.TEXTS[name][1]} |"
         for letter, name, value in command_line.OPTIONS
     ]

@@ -104,3 +104,17 @@ def test_the_program_leads_a_process_group_of_its_own(every_pyinit: Pyinit) -> N
     assert status == 0
     assert group_and_session.split()[0] == pid
     assert group_and_session.split()[1] != pid
+
+
+@pytest.mark.parametrize(("words", "variable"), [((), b"="), (("--exec",), b"=x")])
+def test_what_execve_does_not_take_is_one_line(pyinit: Pyinit, words: "tuple[str, ...]", variable: bytes) -> None:
+    script = (
+        "import ctypes, sys; words = [w.encode() for w in sys.argv[1:]]; "
+        f"ctypes.CDLL(None).execve(words[0], (ctypes.c_char_p * {len(words) + 4})(*words), "
+        f"(ctypes.c_char_p * 2)({variable!r}))"
+    )
+    wrapper = ("/usr/bin/python3", "-ISc", script)
+    status, output, errors = pyinit.run(*words, "--", "/bin/true", wrapper=wrapper)
+    assert (status, output) == (1, "")
+    assert errors.startswith("pyinit: cannot start ['/bin/true']: ")
+    assert errors.count("\n") == 1

@@ -6,6 +6,7 @@ import click
 
 from pyinit import __version__
 from pyinit.ctl import zipapp
+from pyinit.ctl.index import index
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,6 +44,9 @@ def build(output: Path, python: "str | None", source_only: bool) -> None:
     except zipapp.BuildError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{output}: {output.stat().st_size} bytes")
+
+
+main.add_command(index)
 
 
 if __name__ == "__main__":

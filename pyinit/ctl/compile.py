@@ -5,21 +5,23 @@ each start, in the order of their imports; those that may be imported after the 
 imported before it by many runs. All others are rarely needed, and compiled from their source when they are.
 
 Writes to standard output the size of the boot code and a space, then what goes into the file: the interpreter's magic
-number, the boot code, the modules of the first list, marshalled together, and those of the third, deflated each. The
-boot code holds the loader for all but the first list, deflated, and in it the second list.
+number, the boot code, the modules of the first list, each marshalled by itself, and those of the third, deflated
+together. The boot code holds the loader for all but the first list, deflated, and in it the second list.
 
 Importing modules from the zip archive instead takes some 60 us more for each.
 """
 
+import ast
 import importlib.util
+import itertools
 import marshal
 import os
 import sys
 import zlib
 from types import CodeType
 
-# Runs in the namespace of line 2, which holds `s` (sys), with KEPT, PACKED, SIZE and PLACES put in: marshalled code,
-# places of deflated code in the file, where these begin, and places of all sources in the archive's member.
+# Runs in the namespace of line 2, which holds `s` (sys). Put in are KEPT: marshalled code; PACKED: places in the code
+# that is deflated in the file, in PACKED_SIZE bytes behind SIZE others; and PLACES in the archive's member `sources`.
 LOADER = """
 from _frozen_importlib import ModuleSpec
 
@@ -36,32 +38,49 @@ class Bundle:
 
     @staticmethod
     def exec_module(module):
-        from zlib import decompressobj
-
         name = module.__name__
         if name in kept:
             code = loads(kept[name])
         elif name in packed:
+            if not unpacked:
+                unpacked.append(unpack())
             at, size = packed[name]
-            with open(file, "rb") as f:
-                f.seek(start)
-                eager = f.read(SIZE)
-                f.seek(at, 1)
-                code = loads(decompressobj(zdict=eager).decompress(f.read(size)))
+            code = loads(unpacked[0][at : at + size])
         else:
-            at, size, _ = places[name]
-            code = compile(read_sources()[at : at + size], "", "exec")
+            code = compile(source(name), "", "exec")
         exec(code, module.__dict__)
+
+
+def unpack():
+    from zlib import decompressobj
+
+    with open(file, "rb") as f:
+        f.seek(start)
+        eager = f.read(SIZE)
+        for byte, zeros in SHORT:
+            eager = eager.replace(byte, zeros)
+        return decompressobj(zdict=eager).decompress(f.read(PACKED_SIZE))
+
+
+def source(name):
+    words, data = read_sources()
+    at, size, _ = places[name]
+    text = data[at : at + size]
+    for number, word in enumerate(words, 128):
+        text = text.replace(bytes((number,)), word)
+    return text
 
 
 def read_sources():
     from zipimport import zipimporter
 
-    return zipimporter(file).get_data(file + "/sources.py")
+    words, _, data = zipimporter(file).get_data(file + "/sources").partition(b";")
+    return words.split(), data
 
 
 kept = KEPT
 packed = PACKED
+unpacked = []
 places = PLACES
 file = s.argv[0]
 s.meta_path.insert(0, Bundle)
@@ -69,7 +88,8 @@ s.meta_path.insert(0, Bundle)
 
 # Runs first where the byte code fits. The namespace of line 2 holds `loads` and `f` as well, the file, open behind this
 # code. EAGER stands for names and sizes, and LATER for LOADER, which takes time and memory only once it is needed. The
-# other names of codecs, which nobody asks for again, make room for our modules: 20 to 36 kB.
+# other names of codecs, which nobody asks for again, and the contents of the library's directory, which is read again
+# when needed, make room for our modules: 40 kB.
 BOOT = """
 def find_spec(name, path=None, target=None):
     if name.startswith("pyinit."):
@@ -84,6 +104,7 @@ finder = type(s)("finder")
 finder.find_spec = find_spec
 s.meta_path.insert(0, finder)
 s.modules["encodings"]._aliases.clear()
+s.path_importer_cache.clear()
 start = f.tell()
 package = None
 for name, size in EAGER:
@@ -94,14 +115,17 @@ for name, size in EAGER:
     else:
         package = module
         package.__path__ = []
-    exec(loads(f.read(size).replace(SHORT)), module.__dict__)
+    code = f.read(size)
+    for byte, zeros in SHORT:
+        code = code.replace(byte, zeros)
+    exec(loads(code), module.__dict__)
 f.close()
 module.main()
 """
 
-# Each run of as many zeros is two bytes in the modules that run at each start: byte code leaves room for the
-# interpreter's inline caches, nearly half of it since Python 3.11. Inflating it instead would take 4 % of a start.
-ZEROS = bytes(8)
+# Runs of as many zeros become one byte in the modules that run at each start: a third of marshalled code is numbers of
+# four bytes and, since Python 3.11, room for inline caches. Inflating it instead would take 4 % of a start.
+RUNS = (18, 8, 3)
 
 # Goes on after LOADER under any other interpreter, as the archive's module `loader`. The sources stay in memory, since
 # the file may be replaced or deleted while the program runs.
@@ -118,12 +142,9 @@ def compiled(source: str) -> CodeType:
 
 
 def bare(code: CodeType) -> CodeType:
-    """Code without what is for people: line numbers, qualified names, and names of variables that go by number."""
-    arguments = code.co_argcount + code.co_kwonlyargcount + 2  # and those with stars, if there are any
-    short = tuple(chr(ord("a") + number) for number in range(len(code.co_varnames)))  # every interpreter has these
+    """Code without line numbers and qualified names."""
     changes: "dict[str, object]" = {
         "co_consts": tuple(bare(each) if isinstance(each, CodeType) else each for each in code.co_consts),
-        "co_varnames": code.co_varnames[:arguments] + short[arguments:],
         "co_linetable" if sys.version_info >= (3, 10) else "co_lnotab": b"",
     }
     if sys.version_info >= (3, 11):
@@ -137,38 +158,49 @@ def code_of(module: str) -> CodeType:
         return compiled(file.read())
 
 
-def absent_from(code: bytes) -> bytes:
-    """Two bytes that do not follow each other anywhere in the code."""
-    return next(pair for number in range(65535, 0, -1) if (pair := number.to_bytes(2, "big")) not in code)
+def shortenings(code: bytes) -> "tuple[tuple[bytes, bytes], ...]":
+    """For each run of zeros a byte that the code does not have."""
+    absent = (byte for number in range(255, 0, -1) if (byte := bytes([number])) not in code)
+    return tuple((next(absent), bytes(length)) for length in RUNS)
 
 
-def loader(places: str, kept: "dict[str, bytes]", packed: "dict[str, tuple[int, int]]", size: int) -> str:
-    text = LOADER.replace("KEPT", repr(kept)).replace("PACKED", repr(packed)).replace("SIZE", str(size))
-    return text.replace("PLACES", places)
+def shortened(code: bytes, short: "tuple[tuple[bytes, bytes], ...]") -> bytes:
+    for byte, zeros in short:
+        code = code.replace(zeros, byte)
+    return code
 
 
-def bundle(eager: "list[str]", kept: "list[str]", packed: "list[str]", places: str) -> bytes:
-    codes = [marshal.dumps(code_of(name)) for name in eager]
-    short = absent_from(b"".join(codes))
-    short_codes = [code.replace(ZEROS, short) for code in codes]
-    assert [code.replace(short, ZEROS) for code in short_codes] == codes
-    eager_code = b"".join(short_codes)
-    packed_code = b""
-    packed_places = {}
-    for name in packed:
-        # With the first list as a dictionary, whose names and idioms the others share, it becomes a fifth smaller.
-        compressor = zlib.compressobj(9, zdict=eager_code)
-        code = compressor.compress(marshal.dumps(code_of(name))) + compressor.flush()
-        packed_places[name] = (len(packed_code), len(code))
-        packed_code += code
-    kept_code = {name: marshal.dumps(code_of(name)) for name in kept}
-    later = zlib.compress(marshal.dumps(compiled(loader(places, kept_code, packed_places, len(eager_code)))), 9)
+def filled(template: str, **values: object) -> str:
+    """A template with values put in for its words in capitals, the longest first."""
+    for word in sorted(values, key=len, reverse=True):
+        template = template.replace(word, repr(values[word]))
+    return template
+
+
+def bundle(eager: "list[str]", kept: "list[str]", packed: "list[str]", places: object) -> bytes:
+    codes = {name: marshal.dumps(code_of(name)) for name in (*eager, *kept, *packed)}
+    eager_code = b"".join(codes[name] for name in eager)
+    short = shortenings(eager_code)
+    short_codes = [shortened(codes[name], short) for name in eager]
+    # With the first list as a dictionary, whose names and idioms the others share, it becomes a quarter smaller.
+    compressor = zlib.compressobj(9, zdict=eager_code)
+    packed_code = compressor.compress(b"".join(codes[name] for name in packed)) + compressor.flush()
+    ends = list(itertools.accumulate(len(codes[name]) for name in packed))
+    later = filled(
+        LOADER,
+        KEPT={name: codes[name] for name in kept},
+        PACKED={name: (end - len(codes[name]), len(codes[name])) for name, end in zip(packed, ends)},
+        PACKED_SIZE=len(packed_code),
+        PLACES=places,
+        SIZE=sum(map(len, short_codes)),
+        SHORT=short,
+    )
     sizes = tuple((name, len(code)) for name, code in zip(eager, short_codes))
-    boot = BOOT.replace("EAGER", repr(sizes)).replace("SHORT", f"{short!r}, {ZEROS!r}").replace("LATER", repr(later))
+    boot = filled(BOOT, EAGER=sizes, SHORT=short, LATER=zlib.compress(marshal.dumps(compiled(later)), 9))
     start = marshal.dumps(compiled(boot))
-    return b"%d " % len(start) + importlib.util.MAGIC_NUMBER + start + eager_code + packed_code
+    return b"%d " % len(start) + importlib.util.MAGIC_NUMBER + start + b"".join(short_codes) + packed_code
 
 
 if __name__ == "__main__":
     first, second, third = (part.split() for part in " ".join(sys.argv[2:]).split("--"))
-    sys.stdout.buffer.write(bundle(first, second, third, sys.argv[1]))
+    sys.stdout.buffer.write(bundle(first, second, third, ast.literal_eval(sys.argv[1])))

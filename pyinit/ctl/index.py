@@ -1,93 +1,96 @@
 """`pyinitctl index`: list what a user owns, at the end of an image build, for --own-index at the start."""
 
+import contextlib
 import os
 import posix
-import pwd
 import stat
-import tempfile
+import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 
+from pyinit.identity import accounts
 from pyinit.identity.index import FIRST_LINE, entries, open_trusted
-from pyinit.identity.own import DIRECTORY, Change, Directory, Walk
+from pyinit.identity.own import DIRECTORY, Change, Directory, Walk, is_roots_alone, open_parent
+from pyinit.identity.user import User, find
 from pyinit.log import Fatal
+from pyinit.message import printable
 
 
 @click.command()
-@click.argument("user")
+@click.argument("user", metavar="USER[:GROUP]")
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True))
 @click.option(
     "-o",
     "--output",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The file to write. It and its directory must be root's, and nobody else may be able to write to them.",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="The file to write, in a directory that is root's and that nobody else may write to.",
 )
-def index(user: str, paths: "tuple[str, ...]", output: Path) -> None:
-    """List what USER owns below each PATH, by default in the user's home, for `pyinit --own-index`.
+def index(user: str, paths: "tuple[str, ...]", output: str) -> None:
+    """List what USER owns in each PATH, by default in USER's home, for `pyinit --own-index`.
 
     To be run by root as the last step of an image build: what comes later is not in the list. Other mounts are left
-    out.
+    out, unless they are named. USER is what `pyinit --user` gets.
 
     Example: pyinitctl index dev -o /etc/pyinit.index
     """
     if os.geteuid() != 0:
         raise click.ClickException("only root can see all that a user owns")
-    uid, gid, home = find_user(user)
+    owner, home = find_user(user)
     if not paths and home in ("", "/"):
         raise click.UsageError(f"USER: {user!r} has no home to list; name a PATH")
     try:
-        trees = [list_tree(Path(os.path.realpath(path)), uid, gid) for path in paths or (home,)]
-        write(output, trees)
-        with open_trusted(str(output.absolute())) as file:  # a build that fails is better than each start
-            number = sum(1 for _ in entries(file, str(output)))
+        write(output, [list_tree(os.path.realpath(path), owner) for path in paths or (home,)])
+        with open_trusted(output) as file:  # a build that fails is better than each start
+            number = sum(1 for _ in entries(file, output))
     except Fatal as error:
         raise click.ClickException(error.message) from None
     except OSError as error:
-        raise click.ClickException(str(error)) from None
-    click.echo(f"{output}: {number} entries")
+        raise click.ClickException(f"--output: {output!r}: {error.strerror}") from None
+    click.echo(f"{printable(output)}: {number} entries")
 
 
-def find_user(text: str) -> "tuple[int, int, str]":
-    """UID, GID and home of an account, or of a number, which has a group of the same number if it has no account."""
+def find_user(text: str) -> "tuple[User, str]":
+    """The user as pyinit will find it, and the home. Raises UsageError."""
     try:
-        account = pwd.getpwuid(int(text)) if text.isdecimal() else pwd.getpwnam(text)
-    except KeyError:
-        if text.isdecimal():
-            return int(text), int(text), ""
-        raise click.UsageError(f"USER: {text!r} is neither an account nor a number") from None
-    return account.pw_uid, account.pw_gid, account.pw_dir
+        user = find(text, accounts.read())
+    except Fatal as error:
+        raise click.UsageError(error.message.replace("--user", "USER", 1)) from None
+    if user.account is None:
+        raise click.UsageError(f"USER: {text!r} has no account in {accounts.PASSWD}, and pyinit matches no other")
+    return user, user.account.home
 
 
-def list_tree(path: Path, uid: int, gid: int) -> "tuple[str, list[str]]":
-    """The root, and the relative names of what the IDs own there."""
-    if not path.is_dir():
-        return str(path.parent), [path.name]
-    lister = Lister(os.open(path, DIRECTORY), uid, gid)
+def list_tree(path: str, owner: User) -> "tuple[str, list[str]]":
+    """The root, and the relative names of what the user owns there. Raises Fatal for what cannot be listed."""
     try:
-        lister.run()
-    finally:
-        lister.close()
+        status = os.lstat(path)
+        if not stat.S_ISDIR(status.st_mode):
+            root, name = os.path.split(path)
+            return root, [name] if is_owned(status, owner) else []
+        with contextlib.closing(Lister(posix.open(path, DIRECTORY), owner)) as lister:
+            lister.run()
+    except OSError as error:
+        raise Fatal(f"cannot list {path!r}: {error.strerror}", 1) from None
     if lister.count.failed:
-        raise click.ClickException(f"cannot list {path}{lister.count.failure}")
+        raise Fatal(printable(f"cannot list {path.rstrip('/')}{lister.count.failure}"), 1)
     # Reproducible, and with all entries of a directory behind each other: it is opened once then.
-    return str(path), sorted(lister.found, key=lambda name: name.rpartition("/"))
+    return path, sorted(lister.found, key=lambda name: name.rpartition("/"))
 
 
 class Lister(Walk):
     """The walk of re-owning, but it only notes what it finds."""
 
-    def __init__(self, root: int, uid: int, gid: int) -> None:
+    def __init__(self, root: int, owner: User) -> None:
         super().__init__("", root, Change(), lambda _: None)
-        self.uid = uid
-        self.gid = gid
+        self.owner = owner
         self.found: "list[str]" = []
 
     def scan(self, directory: Directory) -> "Iterator[str]":
         prefix = directory.path()[1:]
-        self.note(prefix or ".", directory.status)
+        self._note(prefix or ".", directory.status)
         mount_points = self.mount_points.get(directory.identity, ())
         with posix.scandir(directory.descriptor) as found:
             for entry in found:
@@ -95,28 +98,41 @@ class Lister(Walk):
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     yield entry.name
-                else:
-                    name = f"{prefix}/{entry.name}" if prefix else entry.name
-                    self.note(name, entry.stat(follow_symlinks=False))
+                    continue
+                with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                    self._note(f"{prefix}/{entry.name}".lstrip("/"), entry.stat(follow_symlinks=False))
 
-    def note(self, name: str, status: os.stat_result) -> None:
-        if status.st_uid == self.uid or status.st_gid == self.gid:
+    def _note(self, name: str, status: os.stat_result) -> None:
+        if is_owned(status, self.owner):
             self.found.append(name)
 
 
-def write(output: Path, trees: "list[tuple[str, list[str]]]") -> None:
-    """Write an index whole: under another name beside it, then renamed."""
-    descriptor, temporary = tempfile.mkstemp(dir=output.absolute().parent, prefix=output.name)
+def is_owned(status: os.stat_result, owner: User) -> bool:
+    return status.st_uid == owner.uid or status.st_gid == owner.gid
+
+
+def write(output: str, trees: "list[tuple[str, list[str]]]") -> None:
+    """Write an index whole: under another name beside it, then renamed. Raises Fatal where pyinit would refuse it."""
+    directory, name = open_parent(output)
     try:
-        with open(descriptor, "wb") as file:
-            file.write(FIRST_LINE)
-            for root, names in trees:
-                file.writelines(escape(name) for name in (root, *names))
-            os.fchmod(descriptor, stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP | stat.S_IROTH)
-        os.replace(temporary, output)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        if not is_roots_alone(posix.fstat(directory)):
+            message = "the directory must be root's, and nobody else may be able to write to it"
+            raise Fatal(f"--output: {output!r}: {message}", 2)
+        temporary = f"{name[:100]}.{uuid.uuid4().hex}"
+        flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
+        descriptor = posix.open(temporary, flags, 0o644, dir_fd=directory)
+        try:
+            with open(descriptor, "wb") as file:
+                posix.fchmod(descriptor, 0o644)  # whatever the umask is
+                file.write(FIRST_LINE)
+                for root, names in trees:
+                    file.writelines(escape(line) for line in (root, *names))
+            posix.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        except BaseException:
+            posix.unlink(temporary, dir_fd=directory)
+            raise
+    finally:
+        posix.close(directory)
 
 
 def escape(name: str) -> bytes:

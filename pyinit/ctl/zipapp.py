@@ -5,11 +5,12 @@ The file is a zip archive behind two lines and a block of byte code:
     line 1      the shebang: opens the file, skips this line, runs the next
     line 2      runs the byte code if this interpreter can, else the archive's loader.py
     byte code   the modules for one interpreter, after its magic number (PEP 3147); see pyinit.ctl.compile
-    archive     __main__.py, which `python3 FILE` runs and which runs line 2; loader.py; and sources.py, all modules'
-                sources in one member, which deflates to a quarter less than a member for each
+    archive     __main__.py, which `python3 FILE` runs and which runs line 2; loader.py; and `sources`, all modules'
+                sources in one member, which deflates to a quarter less than a member for each. It begins with
+                the words that are one byte each in the rest: from 128 on, since sources are ASCII
 """
 
-import ast
+import collections
 import io
 import os
 import re
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from pyinit.ctl import compile
+from pyinit.ctl.bare import bare
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -39,7 +41,13 @@ EAGER = (
 
 # The modules that may be imported while the program runs. They are read at the start, since the file may have been
 # replaced or deleted by then.
-KEPT = ("pyinit.message", "pyinit.report", "pyinit.signal_names")
+KEPT = (
+    "pyinit.drain",
+    "pyinit.message",
+    "pyinit.processes",
+    "pyinit.report",
+    "pyinit.signal_names",
+)
 
 # The modules that many runs import before the program starts, and whose compiling would take milliseconds.
 PACKED = (
@@ -53,6 +61,9 @@ PACKED = (
     "pyinit.linux",
     "pyinit.prepare",
 )
+
+# More would save less than the time that they take.
+WORDS = 100
 
 # sys.argv[0] is "-c" here, and the file comes after it.
 LINE_1 = 'import sys as s;f=open(s.argv[1],"rb");f.readline();exec(f.readline())'
@@ -82,14 +93,15 @@ def build(output: Path, python: "str | None" = None, source_only: bool = False) 
     """Write the zipapp to `output`, replacing it whole. Raises BuildError."""
     python = python or sys.executable
     first_line = make_first_line(python)
-    sources = {str(path.relative_to(PACKAGE.parent)): bare(path.read_text()) for path in sorted(module_files())}
-    places = repr(places_of(sources))
+    sources = bare({str(path.relative_to(PACKAGE.parent)): path.read_text() for path in sorted(module_files())})
+    words, short_sources = shortened(sources)
+    places = places_of(short_sources)
     boot_size, byte_code = (0, b"") if source_only else compile_with(compiler_for(python), sources, places)
     file = io.BytesIO()
     file.write(first_line)
     file.write(LINE_2.format(size=boot_size).encode())
     file.write(byte_code)
-    write_archive(file, sources, places)
+    write_archive(file, b" ".join(words) + b";" + b"".join(short_sources.values()), places)
     try:
         replace_file(output, file.getvalue())
     except OSError as error:
@@ -130,50 +142,26 @@ def module_files() -> "list[Path]":
     return [path for path in PACKAGE.rglob("*.py") if "ctl" not in path.relative_to(PACKAGE).parts]
 
 
-def places_of(sources: "dict[str, str]") -> "dict[str, tuple[int, int, bool]]":
+def shortened(sources: "dict[str, str]") -> "tuple[list[bytes], dict[str, bytes]]":
+    """The words that save most if they are one byte each, and the sources with these. It deflates to 5 % less."""
+    text = "\0".join(sources.values()).encode("ascii")
+    words = []
+    for number in range(128, 128 + WORDS):
+        counts = collections.Counter(re.findall(rb"[A-Za-z_]{3,}", text))
+        words.append(max(sorted(counts), key=lambda word: counts[word] * (len(word) - 1) - len(word)))
+        text = text.replace(words[-1], bytes([number]))
+    return words, dict(zip(sources, text.split(b"\0")))
+
+
+def places_of(sources: "dict[str, bytes]") -> "dict[str, tuple[int, int, bool]]":
     """Where each module is in all sources behind each other, in bytes: start, size, and whether it is a package."""
     places = {}
     at = 0
     for path, source in sources.items():
         name = path[: -len(".py")].replace("/", ".")
-        size = len(source.encode())
-        places[name.replace(".__init__", "")] = (at, size, name.endswith(".__init__"))
-        at += size
+        places[name.replace(".__init__", "")] = (at, len(source), name.endswith(".__init__"))
+        at += len(source)
     return places
-
-
-def bare(source: str) -> str:
-    """A module without comments, docstrings and annotations: half of the file's size would be for people only."""
-    text = ast.unparse(ast.fix_missing_locations(Bare().visit(ast.parse(source)))) + "\n"
-    return re.sub("^(    )+", lambda spaces: " " * (len(spaces[0]) // 4), text, flags=re.MULTILINE)
-
-
-class Bare(ast.NodeTransformer):
-    """Takes out of a module what does nothing when it runs."""
-
-    def visit_If(self, node: ast.If) -> "ast.AST | None":
-        checking = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        return None if checking else self.generic_visit(node)
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> "ast.AST | None":
-        return ast.Assign([node.target], self.visit(node.value)) if node.value else None
-
-    def visit_arg(self, node: ast.arg) -> ast.arg:
-        return ast.arg(node.arg)
-
-    def visit_body(self, node: "ast.Module | ast.ClassDef | ast.FunctionDef") -> ast.AST:
-        if ast.get_docstring(node) is not None:
-            del node.body[0]
-        self.generic_visit(node)
-        node.body = node.body or [ast.Pass()]
-        return node
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.returns = None
-        return self.visit_body(node)
-
-    visit_Module = visit_body
-    visit_ClassDef = visit_body
 
 
 def compiler_for(python: str) -> str:
@@ -181,7 +169,9 @@ def compiler_for(python: str) -> str:
     return python if os.access(python, os.X_OK) else sys.executable
 
 
-def compile_with(python: str, sources: "dict[str, str]", places: str) -> "tuple[int, bytes]":
+def compile_with(
+    python: str, sources: "dict[str, str]", places: "dict[str, tuple[int, int, bool]]"
+) -> "tuple[int, bytes]":
     """The size of the boot code; the magic number and all byte code.
 
     A fresh interpreter makes them, since what marshal writes depends on what ran before.
@@ -192,7 +182,7 @@ def compile_with(python: str, sources: "dict[str, str]", places: str) -> "tuple[
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(source)
         done = subprocess.run(
-            [python, "-IS", str(PACKAGE / "ctl" / "compile.py"), places, *EAGER, "--", *KEPT, "--", *PACKED],
+            [python, "-IS", str(PACKAGE / "ctl" / "compile.py"), repr(places), *EAGER, "--", *KEPT, "--", *PACKED],
             cwd=directory,
             env={**os.environ, "PYTHONHASHSEED": "0"},
             stdin=subprocess.DEVNULL,
@@ -213,15 +203,16 @@ def source_date() -> int:
     return min(max(int(text), EARLIEST_TIME), LATEST_TIME)
 
 
-def write_archive(file: IO[bytes], sources: "dict[str, str]", places: str) -> None:
+def write_archive(file: IO[bytes], sources: bytes, places: "dict[str, tuple[int, int, bool]]") -> None:
     moment = time.gmtime(source_date())[:6]
-    loader = "import sys as s\n" + bare(compile.loader(places, {}, {}, 0) + compile.FROM_SOURCE)
+    loader = (
+        "import sys as s\n"
+        + compile.filled(compile.LOADER, KEPT={}, PACKED={}, PACKED_SIZE=0, PLACES=places, SIZE=0, SHORT=())
+        + compile.FROM_SOURCE
+    )
     with zipfile.ZipFile(file, "w") as archive:
-        for name, content in {
-            "__main__.py": MAIN,
-            "loader.py": loader,
-            "sources.py": "".join(sources.values()),
-        }.items():
+        members: "dict[str, str | bytes]" = {"__main__.py": MAIN, "loader.py": loader, "sources": sources}
+        for name, content in members.items():
             entry = zipfile.ZipInfo(name, moment)
             entry.external_attr = 0o644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED

@@ -1,42 +1,180 @@
 """A set-user-ID start: the engine started us as some user, the launcher made us root, and fixuid's files say the rest.
 
-Whoever started us may be hostile: nothing but /etc/fixuid decides what is done, it is done once, and root is given up
-for good before the program starts. See docker/launcher.
+Whoever started us may be hostile: nothing but /etc/fixuid decides what is done, the first to come decides for whom, and
+root is given up for good before the program starts. See docker/launcher.
 """
 
 import posix
 
-from pyinit.identity import Identity, accounts, complain, match, user
-from pyinit.log import Fatal, Log
-from pyinit.message import encode
-from pyinit.settings import Settings
+from pyinit import command_line
+from pyinit.identity import Identity, accounts, fixuid_config, match, own, user
+from pyinit.identity.accounts import Account, Accounts
+from pyinit.identity.fixuid_config import DIRECTORY
+from pyinit.log import INFO, WARNING, Fatal, Log
+from pyinit.message import decode, encode
+from pyinit.personalities import USAGES
+from pyinit.settings import LAUNCHED_AS, Settings
 
-# Our own mark and fixuid's: either says that the work was done.
-_MARKS = ("/run/pyinit.matched", "/var/run/fixuid.ran")
+# Says for which IDs the work was begun. Nobody else is given the account, however the launcher is started.
+_MARK = "/run/pyinit.matched"
+
+# fixuid's, which says no more than that it was done.
+_FIXUIDS_MARK = "/var/run/fixuid.ran"
+
+
+def read(arguments: "list[str]", environment: "dict[bytes, bytes]") -> Settings:
+    """The settings of a set-user-ID start, or of one under fixuid's name. Options and variables count for nothing.
+
+    Raises Fatal: with status 2 for a command line that cannot be read, with 1 for a configuration that is no good.
+    """
+    name = decode(environment.get(LAUNCHED_AS, encode(arguments[0]))).rpartition("/")[2]
+    verbosity = WARNING
+    if name == "fixuid":
+        verbosity, program = _fixuids_words(arguments[1:])
+        if verbosity < 0:
+            return Settings(personality="fixuid", answer="help")
+    else:
+        try:
+            program = command_line.parse(arguments[1:])[1]
+        except ValueError as error:
+            raise Fatal(str(error), 2, command_line.USAGE) from None
+    if posix.geteuid() != 0:
+        raise Fatal(
+            "fixuid: not running as root. A script's set-user-ID bit is ignored, so fixuid has to be the launcher of "
+            "docker/launcher: owned by root, mode 4755, without no-new-privileges, on a mount without nosuid",
+            1,
+        )
+    account, group, paths = fixuid_config.read()
+    return Settings(
+        answer="" if program else "home",
+        exec=name == "fixuid",
+        failure_status=1 if name == "fixuid" else 0,  # as fixuid has it
+        match=f"{posix.getuid()}:{posix.getgid()}",
+        own=paths,
+        personality="fixuid" if name == "fixuid" else "pyinit",
+        program=tuple(program),
+        set_user_id=True,
+        user=f"{account}:{group}",
+        verbosity=verbosity,
+    )
+
+
+def _fixuids_words(words: "list[str]") -> "tuple[int, list[str]]":
+    """The level and the command of `fixuid [-q] [COMMAND...]`, read as Go's flags are; the level is -1 for --help."""
+    verbosity = INFO
+    while words[:1] in (["-q"], ["--q"]):
+        verbosity, words = WARNING, words[1:]
+    if words[:1] == ["--"]:
+        return verbosity, words[1:]
+    if words and words[0].startswith("-") and words[0] != "-":
+        if words[0].lstrip("-") in ("h", "help"):
+            return -1, []
+        raise Fatal(f"unknown option {words[0]}", 2, USAGES["fixuid"])
+    return verbosity, words
 
 
 def prepare(settings: Settings, environment: "dict[bytes, bytes]", log: Log) -> Identity:
     """Give the account of the settings the IDs that we were started with, then be no more than they are.
 
-    Raises Fatal with status 1.
+    Without a program, the environment is what a shell has to set. Raises Fatal with status 1.
     """
-    uid, gid = posix.getresuid()[0], posix.getresgid()[0]
+    uid, gid = posix.getuid(), posix.getgid()
+    if LAUNCHED_AS in environment:
+        environment = {name[1:]: value for name, value in environment.items() if name[:1] == b"." and name != b"."}
     found = accounts.read()
-    chosen = user.find(settings.user, found)
-    if any(map(_exists, _MARKS)):
-        log.info("already done in this container: users and files stay as they are")
-    elif _can_mark():
+    account = _account(settings, found)
+    mark = _claim(settings, encode(settings.match), log) if uid != 0 else -1
+    if mark >= 0:
+        # Where a start before gave the account a group that had the number, that one is its group now.
+        chosen = user.find(account.name if account.gid == gid else settings.user, found)
         match.apply(settings, chosen, found, environment, log)
-        for path in _MARKS:
-            _mark(path)
-    else:
-        # Without a mark any program in here could start us again, as another user, and be given the files.
-        complain(settings, log, f"{_MARKS[0]} cannot be made, so users and files stay as they are")
+        _make_fixuids_mark()
+        posix.close(mark)
+    now = accounts.read()
+    entry = now.user_with(uid)
+    # What initgroups(3) gives to whoever has this UID, and what the engine gave.
+    groups = {group.gid for group in now.groups if entry and entry.name in group.members} - {0}
+    _add_groups(groups, log)
     give_up_root(uid, gid)
-    home = chosen.account.home if chosen.account else ""
-    if home and environment.get(b"HOME", b"/") in (b"", b"/"):  # what engines set where a number has no account
-        environment = {**environment, b"HOME": encode(home)}
+    told = {}
+    home = (entry if entry and not _is_engines(entry) else account).home
+    if home and _is_engines_home(environment.get(b"HOME", b""), found.user_with(uid)):
+        told[b"HOME"] = encode(home)
+    environment = told if settings.answer else {**environment, **told}
     return Identity(settings, uid, gid, set(posix.getgroups()), environment)
+
+
+def _account(settings: Settings, found: Accounts) -> Account:
+    """The account that is configured. Raises Fatal if it or the group is not there, or root's."""
+    name, _, group_name = settings.user.partition(":")
+    account, group = found.user(name), found.group(group_name)
+    if account is None:
+        raise Fatal(f"{DIRECTORY}: the user {name!r} does not exist", 1)
+    if group is None:
+        raise Fatal(f"{DIRECTORY}: the group {group_name!r} does not exist", 1)
+    if account.uid == 0 or group.gid == 0:
+        raise Fatal(f"{DIRECTORY}: {name}:{group_name} is root's, whose IDs are never changed", 1)
+    return account
+
+
+def _is_engines(entry: Account) -> bool:
+    """Whether podman made it, for a number that had none."""
+    return entry.name == str(entry.uid)
+
+
+def _is_engines_home(home: bytes, entry: "Account | None") -> bool:
+    """Whether nobody chose this HOME: for a number without an account Docker sets /, podman the working directory."""
+    return home in (b"", b"/") or (entry is not None and _is_engines(entry) and home == encode(entry.home))
+
+
+def _claim(settings: Settings, ids: bytes, log: Log) -> int:
+    """The mark, open and locked, if these IDs may have the account, else -1.
+
+    They may if nobody has it yet, if they do, or if the engine has changed them. The last is certain only for PID 1,
+    which nobody can make itself in here. Under fixuid's name it is once in a container's life, as with fixuid.
+    """
+    directory, _, name = _MARK.rpartition("/")
+    try:
+        run = posix.open(directory, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+        if not own.is_roots_alone(posix.fstat(run)):
+            raise PermissionError(1, "others can write to its directory")
+        flags = posix.O_RDWR | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_CLOEXEC
+        mark = posix.open(name, flags, 0o644, dir_fd=run)
+        posix.close(run)
+        posix.lockf(mark, posix.F_TLOCK, 0)
+    except OSError as error:
+        # Without a mark any program in here could start us again, as another user, and be given the files.
+        log.warning(f"users and files stay as they are: cannot write {_MARK}: {error.strerror}")
+        return -1
+    holder = posix.read(mark, 64)
+    if not holder and posix.access(_FIXUIDS_MARK, posix.F_OK, effective_ids=True):
+        holder = b"fixuid"
+    if holder in (b"", ids) or (posix.getpid() == 1 and not settings.exec):
+        posix.ftruncate(mark, 0)
+        posix.pwrite(mark, ids, 0)
+        return mark
+    log.info(f"already ran in this container, for {decode(holder)}: users and files stay as they are")
+    posix.close(mark)
+    return -1
+
+
+def _make_fixuids_mark() -> None:
+    """For scripts that look at it."""
+    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_CLOEXEC
+    try:
+        posix.close(posix.open(_FIXUIDS_MARK, flags, 0o644))
+    except OSError:
+        pass
+
+
+def _add_groups(groups: "set[int]", log: Log) -> None:
+    """Without CAP_SETGID (`--cap-drop`) the program has what the engine gave."""
+    given = set(posix.getgroups())
+    if not groups <= given:
+        try:
+            posix.setgroups(sorted(groups | given))
+        except OSError as error:
+            log.warning(f"the groups {sorted(groups - given)} cannot be added: {error.strerror}")
 
 
 def give_up_root(uid: int, gid: int) -> None:
@@ -48,23 +186,3 @@ def give_up_root(uid: int, gid: int) -> None:
         raise Fatal(f"cannot give up root: {error.strerror}", 1) from None
     if posix.getresuid() != (uid, uid, uid) or posix.getresgid() != (gid, gid, gid):
         raise Fatal("root could not be given up", 1)
-
-
-def _exists(path: str) -> bool:
-    try:
-        posix.lstat(path)
-    except OSError:
-        return False
-    return True
-
-
-def _can_mark() -> bool:
-    return posix.access(_MARKS[0].rpartition("/")[0], posix.W_OK, effective_ids=True)
-
-
-def _mark(path: str) -> None:
-    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
-    try:
-        posix.close(posix.open(path, flags, 0o644))
-    except OSError:  # /var/run is often a link to /run, and where it is not there our own mark counts
-        pass

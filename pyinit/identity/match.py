@@ -153,7 +153,8 @@ def _plan_uid(plan: Plan, account: Account, found: Accounts, uid: int) -> None:
     for other in holders:
         plan.notes.append(f"UID {uid} was {other.name}'s, which takes {account.name}'s old one, {account.uid}")
         plan.passwd_file.changed[other.name, 2] = account.uid
-        if _is_tree_of_its_own(other.home, account.home):
+        # podman makes an entry for a number without one, with the working directory as its home: nothing there is its.
+        if other.name != str(uid) and _is_tree_of_its_own(other.home, account.home):
             plan.trees.append(Tree(encode(other.home), Change(old_uid=uid, new_uid=account.uid)))
 
 
@@ -166,8 +167,11 @@ def _plan_gid(plan: Plan, user: User, found: Accounts, account: Account, gid: in
         plan.passwd_file.changed[account.name, 3] = gid
     there = found.group_with(gid)
     current = found.group_with(user.gid)
-    if there:
+    if there and there.name != str(gid):
         plan.notes.append(f"GID {gid} is the group {there.name}'s: {account.name} uses it")
+    elif there and current and _is_own_group(current, account, found):
+        # podman makes a group for a number without one, with the number as its name.
+        plan.group_file.changed.update({(current.name, 2): gid, (there.name, 2): user.gid})
     elif current and _is_own_group(current, account, found):
         plan.group_file.changed[current.name, 2] = gid
     else:
@@ -234,7 +238,7 @@ def _owner(option: str, path: str) -> "posix.stat_result":
 def _carry_out(settings: Settings, plan: Plan, log: Log) -> None:
     """Trees first, account files last."""
     edits = [edit for edit in (plan.group_file, plan.passwd_file) if edit]
-    locked = [edit.path for edit in edits if not posix.access(edit.path, posix.W_OK)]
+    locked = [edit.path for edit in edits if not posix.access(edit.path, posix.W_OK, effective_ids=True)]
     if locked:  # found out now: --strict changes nothing then
         complain(settings, log, f"{locked[0]} cannot be written, so it keeps its numbers; the program has the new ones")
         edits = []

@@ -51,7 +51,7 @@ def test_image_with_the_entry_point_runs_its_program(containers: Containers, bui
 def test_f53_file_holds_nothing_but_its_own_source_and_byte_code(zipapp_for_containers: Path) -> None:
     with zipfile.ZipFile(zipapp_for_containers) as archive:
         files = {entry.filename: archive.read(entry) for entry in archive.infolist() if not entry.is_dir()}
-    assert {name.rpartition(".")[2] for name in files} <= {"py", "pyc"}
+    assert {name.rpartition(".")[2] for name in files} <= {"py", "sources"}
     assert not [name for name, content in files.items() if content.startswith(b"\x7fELF")]
     assert not [name for name in files if "ctl" in name.split("/") or "click" in name or "psutil" in name]
     assert zipapp_for_containers.stat().st_size <= 64 * 1024

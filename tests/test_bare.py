@@ -1,0 +1,86 @@
+"""Sources without what is for people do the same: what is shortened, and what must not be."""
+
+import ast
+
+from pyinit.ctl import zipapp
+from pyinit.ctl.bare import bare, tight
+
+SOURCE = '''
+"""A docstring."""
+import edit
+from os import path as joined
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_CONSTANT: "Any" = 3
+
+
+class _Private:
+    __slots__ = ("__dict__", "public")
+    attribute: int = 1
+
+    def _method(self, argument: int, *, keyword: int = 2) -> "list[int]":
+        """A docstring."""
+        assert argument
+        found = [edit for edit in (argument, keyword) if edit]
+        try:
+            self._value = edit.twice(found[0])
+        except ValueError as error:
+            found = [len(str(error))]
+        inner = lambda argument: argument + len(found)
+
+        def nested(given: int) -> int:
+            nonlocal inner
+            local = given + len(found)
+            inner = None
+            return local
+
+        return [inner(1), nested(2), self._value, _CONSTANT, f"{found!r:>10}" and 1 if found else 0]
+
+
+def call(edits):
+    edit.twice = lambda number: number * 2
+    return _Private()._method(4, keyword=5)
+'''
+
+
+def outcome(source: str) -> object:
+    class Edit:
+        pass
+
+    namespace: "dict[str, object]" = {}
+    exec(compile(source.replace("import edit\n", ""), "", "exec"), namespace)
+    namespace["edit"] = Edit
+    call = namespace["call"]
+    assert callable(call)
+    return call([])
+
+
+def test_a_bare_source_does_the_same() -> None:
+    short = bare({"module.py": SOURCE})["module.py"]
+    assert outcome(short) == outcome(SOURCE) == [3, 4, 8, 3, 1]
+
+
+def test_what_is_for_people_goes_and_what_others_use_stays() -> None:
+    short = bare({"module.py": SOURCE})["module.py"]
+    assert not any(word in short for word in ("docstring", "assert", "Any", "found", "_CONSTANT", "_method", "error"))
+    assert all(word in short for word in ("argument", "keyword", "attribute", "public", "call", "joined"))
+
+
+def test_a_private_name_is_the_same_in_all_modules() -> None:
+    sources = bare({"a.py": "def _helped(): pass\n", "b.py": "from a import _helped\n_helped()\n"})
+    name = sources["a.py"].split()[1].partition("(")[0]
+    assert name != "_helped"
+    assert sources["b.py"] == f"from a import {name}\n{name}()"
+
+
+def test_the_names_of_modules_that_are_imported_stay() -> None:
+    assert bare({"a.py": "import _signal\n_signal.alarm(1)\n"}) == {"a.py": "import _signal\n_signal.alarm(1)"}
+
+
+def test_leaving_out_spaces_changes_nothing() -> None:
+    for path in zipapp.module_files():
+        source = ast.unparse(ast.parse(path.read_text()))
+        assert ast.dump(ast.parse(tight(source))) == ast.dump(ast.parse(source))
