@@ -4,7 +4,7 @@ import posix
 import sys
 
 from pyinit import boot, spawn
-from pyinit.log import Fatal, Log
+from pyinit.log import WARNING, Fatal, Log
 from pyinit.settings import LAUNCHED_AS, Settings, personality, without_options
 from pyinit.supervisor import Supervisor
 
@@ -32,8 +32,8 @@ def run(arguments: "list[str]", log: Log) -> int:
             from pyinit.journal import Journal
 
             journal = Journal(settings.events)
-        elif settings.personality != "pyinit":
-            from pyinit.personalities import narrator
+        elif settings.verbosity > WARNING and log.cannot_run:  # under the name of another init
+            from pyinit.narration import narrator
 
             journal = narrator(settings, log)
         if journal:

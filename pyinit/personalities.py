@@ -11,37 +11,25 @@ from pyinit.settings import LAUNCHED_AS, Settings, personality
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any
 
     from pyinit.command_line import Given
 
-# The inits: their letters, and which of our options each is (pyinit.command_line.OPTIONS), with its value.
+# The inits: their letters, and which of our options each is (pyinit.command_line.OPTIONS).
 LETTERS = {
     "tini": {
-        "h": ("help", ""),
-        "s": ("subreaper", ""),
-        "p": ("parent-death-signal", "SIGNAL"),
-        "v": ("verbose", ""),
-        "w": ("warn-on-reap", ""),
-        "g": ("kill-process-group", ""),
-        "e": ("remap-exit", "EXIT_CODE"),
-        "l": ("license", ""),
+        "h": "help",
+        "s": "subreaper",
+        "p": "parent-death-signal",
+        "v": "verbose",
+        "w": "warn-on-reap",
+        "g": "kill-process-group",
+        "e": "remap-exit",
+        "l": "license",
     },
-    "dumb-init": {
-        "c": ("single-child", ""),
-        "r": ("rewrite", "s:r"),
-        "v": ("verbose", ""),
-        "h": ("help", ""),
-        "V": ("version", ""),
-    },
-    "catatonit": {
-        "g": ("kill-process-group", ""),
-        "h": ("help", ""),
-        "L": ("license", ""),
-        "P": ("pause", ""),
-        "V": ("version", ""),
-    },
+    "dumb-init": {"c": "single-child", "r": "rewrite", "v": "verbose", "h": "help", "V": "version"},
+    "catatonit": {"g": "kill-process-group", "h": "help", "L": "license", "P": "pause", "V": "version"},
 }
 
 # What holds under these names without being said: our options, as if they were in the environment.
@@ -102,17 +90,18 @@ def init(name: str, words: "list[str]", environment: "dict[bytes, bytes]") -> Se
     """The settings under the name of tini, dumb-init or catatonit. Our own variables hold, too. Raises Fatal."""
     from pyinit import command_line
 
-    letters = LETTERS[name]
-    named = {option: (option, value) for option, value in letters.values()}
-    named["version"] = ("version", "")
+    options = {option: (option, value) for _, option, value in command_line.OPTIONS}
+    letters = {letter: options[option] for letter, option in LETTERS[name].items()}
     # getopt_long takes any beginning of a name that no other name has.
-    longs = [*named] if name == "dumb-init" else ["version"]
+    longs = LETTERS[name].values() if name == "dumb-init" else ["version"]
     starts = [option[:size] for option in longs for size in range(1, len(option) + 1)]
-    names = {start: named[option] for option in longs for start in starts if option.startswith(start)}
+    names = {start: options[option] for option in longs for start in starts if option.startswith(start)}
     names = {start: names[start] for start in names if starts.count(start) == 1}
     others: "dict[str, Any]" = {"personality": name, **OTHERS[name]}
     try:
         given, program = command_line.parse(words, letters, names)
+        if name == "dumb-init" and "verbose" in given:
+            given["verbose"] = [("-v", "2")]
         command_line.complete(given, _variables(name, environment))
         command_line.complete(given, {key: [("", text)] for key, text in PRESET[name].items()})
         if name == "tini" and program[1:2] == ["--"] and words[: -len(program)][-1:] != ["--"]:
@@ -137,7 +126,7 @@ def _variables(name: str, environment: "dict[bytes, bytes]") -> "Given":
     ours = environment if name == "tini" else {k: v for k, v in environment.items() if not k.startswith(b"TINI_")}
     given = command_line.variables(ours)
     if name == "dumb-init" and environment.get(b"DUMB_INIT_DEBUG") == b"1":
-        given["verbose"] = [("DUMB_INIT_DEBUG", "2")]
+        given["verbose"] = [("DUMB_INIT_DEBUG", "3")]
     if name == "dumb-init" and environment.get(b"DUMB_INIT_SETSID") == b"0":
         given["single-child"] = [("DUMB_INIT_SETSID", "yes")]
     if name == "catatonit" and b"CATATONIT_DEBUG" in environment:
@@ -151,104 +140,9 @@ def answer(asked: str, name: str) -> "tuple[int, str]":
     if asked == "help" and name in LETTERS:
         from pyinit.help import TEXTS
 
-        rows = {
-            f"  -{letter} {value}".ljust(16) + TEXTS[option][0] for letter, (option, value) in LETTERS[name].items()
-        }
-        text = "\n".join([f"{name} ({VERSIONS[name]})", text, *sorted(rows)])
+        rows = [f"  -{letter}  {TEXTS[option][0]}" for letter, option in LETTERS[name].items()]
+        text = "\n".join([f"{name} ({VERSIONS[name]})", text, *rows])
     return (2 if (asked, name) in ON_STANDARD_ERROR else 1), text + "\n"
-
-
-class Narrator:
-    """Takes the journal's events and says those that an init of another name says, in its words and at its levels."""
-
-    def __init__(self, settings: Settings, log: Log) -> None:
-        self._settings = settings
-        self._log = log
-        self._level = log.level
-        self._says = NARRATIONS[settings.personality]
-
-    def write(self, event: str, **details: "Any") -> None:
-        ours, self._log.level = self._log.level, self._level
-        for level, text in self._says(self._settings, event, details):
-            self._log.write(level, text)
-        self._log.level = ours
-
-
-def narrator(settings: Settings, log: Log) -> "Any":
-    """What tells the run's events in the journal's place, None if nothing is to be told.
-
-    From now on `log` says no more of our own than the warnings.
-    """
-    quiet = 0 if settings.personality == "dumb-init" else 1
-    if settings.personality not in NARRATIONS or log.level <= quiet:
-        return None
-    told = Narrator(settings, log)
-    log.level = min(log.level, quiet)
-    return told
-
-
-def _as_tini(settings: Settings, event: str, of: "dict[str, Any]") -> "Iterator[tuple[int, str]]":
-    from _signal import strsignal
-
-    from pyinit.signal_names import number
-
-    if event == "spawn":
-        yield 2, f"Spawned child process '{settings.program[0]}' with pid '{of['pid']}'"
-    elif event == "signal":
-        yield 3, f"Passing signal: '{strsignal(number(of['signal']))}'"
-    elif event == "reaped":
-        yield 3, f"Reaped child with pid: '{of['pid']}'"
-        if not of["orphan"] and of["signal"]:
-            yield 2, f"Main child exited with signal (with signal '{strsignal(number(of['signal']))}')"
-        elif not of["orphan"]:
-            yield 2, f"Main child exited normally (with status '{of['status']}')"
-
-
-def _as_dumb_init(settings: Settings, event: str, of: "dict[str, Any]") -> "Iterator[tuple[int, str]]":
-    from pyinit.signal_names import number
-
-    if event == "start" and settings.verbosity > 1:
-        yield 0, "Running in debug mode."
-        if not settings.session:
-            yield 0, "Not running in setsid mode."
-    elif event == "spawn":
-        yield 0, f"Child spawned with PID {of['pid']}."
-        if settings.session:
-            yield 0, "setsid complete."
-    elif event == "signal":
-        received = number(of["signal"])
-        yield 0, f"Received signal {received}."
-        if received in settings.rewrite:
-            yield 0, f"Translating signal {received} to {settings.rewrite[received]}."
-            if not settings.rewrite[received]:
-                yield 0, "Not forwarding signal 0 to children (ignored)."
-    elif event == "forwarded":
-        yield 0, f"Forwarded signal {number(of['signal'])} to children."
-    elif event == "reaped":
-        how = (
-            f"was terminated by signal {number(of['signal'])}"
-            if of["signal"]
-            else f"exited with exit status {of['status']}"
-        )
-        yield 0, f"A child with PID {of['pid']} {how}."
-    elif event == "ended":
-        yield 0, f"Forwarded signal {settings.rewrite.get(15, 15)} to children."
-        yield 0, f"Child exited with status {of['status']}. Goodbye."
-
-
-def _as_catatonit(settings: Settings, event: str, of: "dict[str, Any]") -> "Iterator[tuple[int, str]]":
-    if event == "spawn":
-        yield 3, f"pid1 ({of['pid']}) spawned: {settings.program[0]}"
-    elif event == "reaped" and of["orphan"]:
-        how = f"due to signal {of['status'] - 128}" if of["signal"] else f"with code {of['status']}"
-        yield 3, f"child process {of['pid']} exited {how}"
-
-
-NARRATIONS: "dict[str, Callable[[Settings, str, dict[str, Any]], Iterator[tuple[int, str]]]]" = {
-    "tini": _as_tini,
-    "dumb-init": _as_dumb_init,
-    "catatonit": _as_catatonit,
-}
 
 
 def gosu(words: "list[str]") -> Settings:
