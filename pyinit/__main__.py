@@ -5,7 +5,7 @@ import sys
 
 from pyinit import boot, spawn
 from pyinit.log import Fatal, Log
-from pyinit.settings import PERSONALITIES, Settings, without_options
+from pyinit.settings import PERSONALITIES, Settings, without_parser
 from pyinit.supervisor import Supervisor
 
 
@@ -74,7 +74,7 @@ def choose(arguments: "list[str]", environment: "dict[bytes, bytes]") -> Setting
         from pyinit import personalities
 
         return personalities.read(arguments, environment)
-    settings = without_options(arguments[1:], environment)
+    settings = without_parser(arguments[1:], environment)
     if settings is None:
         from pyinit import command_line
 

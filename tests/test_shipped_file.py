@@ -76,7 +76,8 @@ def test_every_module_that_is_named_is_there() -> None:
         str(path.relative_to(REPOSITORY))[:-3].replace("/", ".").replace(".__init__", "")
         for path in zipapp.module_files()
     }
-    assert {*zipapp.EAGER, *zipapp.KEPT, *zipapp.PACKED} <= modules
+    together = {f"{name}.{other}" for name, others in zipapp.PACKED.items() for other in others}
+    assert {*zipapp.EAGER, *zipapp.KEPT, *zipapp.PACKED, *together} <= modules
 
 
 @pytest.mark.parametrize("built_for", INTERPRETERS)

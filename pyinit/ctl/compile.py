@@ -2,7 +2,8 @@
 
 Works on the modules below the working directory, and takes three lists of them, separated by `--`: those that run at
 each start, in the order of their imports; those that may be imported after the program has started; and those that are
-imported before it by many runs. All others are rarely needed, and compiled from their source when they are.
+imported before it by many runs. There a package brings modules of its own along: `PACKAGE+MODULE+MODULE`, in the order
+of their imports. All others are rarely needed, and compiled from their source when they are.
 
 Writes to standard output the size of the boot code and a space, then what goes into the file: the interpreter's magic
 number, the boot code, the modules of the first list, each marshalled by itself, and those of the third, deflated too.
@@ -36,18 +37,22 @@ class Bundle:
 
     @staticmethod
     def exec_module(module):
+        import posix
         from zlib import decompress, decompressobj
 
         name = module.__name__
         if name in kept:
             code = loads(decompress(kept[name]))
         elif name in packed:
-            at, size = packed[name]
-            with open(file, "rb") as f:
-                f.seek(start)
-                eager = f.read(packed_at)
-                f.seek(at, 1)
-                code = loads(decompressobj(zdict=eager).decompress(f.read(size)))
+            at, size, others = packed[name]
+            f = posix.open(file, posix.O_CLOEXEC)
+            inflate = decompressobj(zdict=posix.pread(f, packed_at, start)).decompress
+            *codes, code = loads(inflate(posix.pread(f, size, start + packed_at + at)))
+            posix.close(f)
+            for other, each in zip(others, codes):
+                s.modules[name + "." + other] = child = type(s)(name + "." + other)
+                setattr(module, other, child)
+                exec(each, child.__dict__)
         else:
             at, size, _ = places[name]
             code = compile(read_sources()[at : at + size], "", "exec")
@@ -121,9 +126,13 @@ def bare(code: CodeType) -> CodeType:
 
 
 def byte_code(module: str) -> bytes:
+    return marshal.dumps(module_code(module))
+
+
+def module_code(module: str) -> CodeType:
     path = module.replace(".", "/")
     with open(os.path.join(path, "__init__.py") if os.path.isdir(path) else path + ".py", encoding="utf-8") as file:
-        return marshal.dumps(compiled(file.read()))
+        return compiled(file.read())
 
 
 def shortenings(code: bytes) -> "list[tuple[bytes, bytes]]":
@@ -143,7 +152,7 @@ def shortened(code: bytes, short: "list[tuple[bytes, bytes]]") -> bytes:
     return result
 
 
-def loader(kept: "dict[str, bytes]", packed: "dict[str, tuple[int, int]]", places: str) -> str:
+def loader(kept: "dict[str, bytes]", packed: "dict[str, tuple[int, int, list[str]]]", places: str) -> str:
     return LOADER.replace("KEPT", repr(kept)).replace("PACKED", repr(packed)).replace("PLACES", places)
 
 
@@ -153,12 +162,13 @@ def bundle(eager: "list[str]", kept: "list[str]", packed: "list[str]", places: s
     codes = [shortened(code, short) for code in codes]
     eager_code = b"".join(codes)
     packed_code = b""
-    packed_places = {}
-    for name in packed:
+    packed_places: "dict[str, tuple[int, int, list[str]]]" = {}
+    for name, *others in (names.split("+") for names in packed):
         # With the first list as a dictionary, whose names and idioms the others share, it becomes a fifth smaller.
         compressor = zlib.compressobj(9, zdict=eager_code)
-        code = compressor.compress(byte_code(name)) + compressor.flush()
-        packed_places[name] = (len(packed_code), len(code))
+        together = marshal.dumps([module_code(each) for each in (*(f"{name}.{other}" for other in others), name)])
+        code = compressor.compress(together) + compressor.flush()
+        packed_places[name] = (len(packed_code), len(code), others)
         packed_code += code
     boot = loader({name: zlib.compress(byte_code(name), 9) for name in kept}, packed_places, places)
     sizes = tuple((name.partition(".")[2], len(code)) for name, code in zip(eager, codes))
