@@ -41,6 +41,7 @@ def main(runs: int, python: str) -> None:
             "python3 -IS -c pass": [*NAMESPACE, python, "-IS", "-c", "pass"],
             "pyinit -- true": [*NAMESPACE, str(file), "--", "/bin/true"],
             "pyinit -w -- true": [*NAMESPACE, str(file), "-w", "--", "/bin/true"],
+            "pyinit -u nobody -- true": [*NAMESPACE, str(file), "-u", "nobody", "--", "/bin/true"],
             "true": [*NAMESPACE, "/bin/true"],
         }
         if Path("/usr/bin/tini").exists():
@@ -52,7 +53,7 @@ def main(runs: int, python: str) -> None:
     base = statistics.median(times["python3 -IS -c pass"])
     for name, values in times.items():
         median = statistics.median(values)
-        click.echo(f"{name:22} median {median * 1000:6.2f} ms   ratio {median / base:5.3f}")
+        click.echo(f"{name:25} median {median * 1000:6.2f} ms   ratio {median / base:5.3f}")
 
 
 if __name__ == "__main__":

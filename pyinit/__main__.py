@@ -5,7 +5,7 @@ import sys
 
 from pyinit import boot, spawn
 from pyinit.log import WARNING, Fatal, Log
-from pyinit.settings import LAUNCHED_AS, Settings, personality, without_options
+from pyinit.settings import LAUNCHED_AS, Settings, personality, without_parser
 from pyinit.supervisor import Supervisor
 
 
@@ -100,7 +100,7 @@ def choose(arguments: "list[str]", environment: "dict[bytes, bytes]", log: Log) 
         from pyinit import personalities
 
         return personalities.read(arguments, environment, log)
-    settings = without_options(arguments[1:], environment)
+    settings = without_parser(arguments[1:], environment)
     if settings is None:
         from pyinit import command_line
 

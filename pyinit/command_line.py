@@ -2,7 +2,6 @@
 
 import _signal
 
-from pyinit import signal_names
 from pyinit.log import Fatal
 from pyinit.message import decode
 from pyinit.settings import Settings
@@ -176,23 +175,24 @@ def settings(given: "Given", program: "list[str]", **others: "Any") -> Settings:
     """
     choices: "dict[str, Any]" = {}
     for _, name, value in OPTIONS:
-        if name not in ANSWERS:
-            choices[name.replace("-", "_")] = _choice(name, value, given.get(name, []))
+        if name in given and name not in ANSWERS:
+            choices[name.replace("-", "_")] = _choice(name, value, given[name])
     level = _choice("verbosity", "LEVEL", given.get("verbosity", []))
-    verbosity = level + choices.pop("verbose") - choices.pop("quiet")
-    del choices["kill_process_group"]
+    verbosity = level + choices.pop("verbose", 0) - choices.pop("quiet", 0)
+    choices.pop("kill_process_group", False)
     answer = next((name for name in given if name in ANSWERS), "")
     if not answer:
-        if choices["pause"] and program:
+        pause = choices.get("pause")
+        if pause and program:
             raise ValueError(f"--pause runs no program, but one was given: {' '.join(program)!r}")
-        if not choices["pause"] and (not program or not program[0]):
+        if not pause and (not program or not program[0]):
             raise ValueError("no program to run")
-        if choices["pause"] and choices["exec"]:
+        if pause and choices.get("exec"):
             raise ValueError("--pause and --exec: there is no program to become")
-        if choices["exec"] and (choices["before"] or choices["after"]):
+        if choices.get("exec") and ("before" in given or "after" in given):
             raise ValueError("--exec: nobody is left to run --before and --after")
         for name in NEEDS_USER:
-            if name in given and not choices["user"]:
+            if name in given and "user" not in given:
                 raise ValueError(f"{given[name][0][0]}: only together with --user, which says whose IDs are meant")
     return Settings(answer=answer, program=tuple(program), verbosity=verbosity, **{**choices, **others})
 
@@ -247,7 +247,15 @@ def _remapping(text: str) -> "tuple[int, int]":
     return _status(code), _status(to) if to or text.endswith(":") else 0
 
 
+def _signal_number(text: str) -> int:
+    from pyinit import signal_names
+
+    return signal_names.number(text)
+
+
 def _rewriting(text: str) -> "tuple[int, int]":
+    from pyinit import signal_names
+
     received, colon, forwarded = text.partition(":")
     if not colon:
         raise ValueError(f"{text!r} is not of the form FROM:TO, such as TERM:QUIT")
@@ -318,7 +326,7 @@ _READERS = {
     "": _switch,
     "COUNT": _count,
     "LEVEL": _level,
-    "SIGNAL": signal_names.number,
+    "SIGNAL": _signal_number,
     "CODE[:TO]": _remapping,
     "FROM:TO": _rewriting,
     "PATH": _path,

@@ -37,7 +37,7 @@ ODD = (
 
 def test_only_valid_lines_are_accounts_and_the_first_of_a_name_counts() -> None:
     found = Accounts(ODD, b"")
-    assert [account.name for account in found.users] == ["latin", "few", "spaces", "dev", "dev", "last"]
+    assert [account.name for account in found.users()] == ["latin", "few", "spaces", "dev", "dev", "last"]
     account = found.user("dev")
     assert account is not None
     assert (account.uid, account.home) == (1000, "/home/dev")
@@ -105,7 +105,7 @@ _LINES = st.one_of(
 def test_an_edit_of_any_file_changes_one_field_of_one_line(lines: "list[bytes]", ended: bool, uid: int) -> None:
     data = b"\n".join(lines) + (b"\n" if ended else b"")
     found = Accounts(data, b"")
-    for account in found.users[:1]:
+    for account in list(found.users())[:1]:
         change = Edit("/etc/passwd")
         change.changed[account.name, 2] = uid
         new = change.of(data)
@@ -125,7 +125,7 @@ def test_an_edit_of_any_file_changes_one_field_of_one_line(lines: "list[bytes]",
 def test_no_content_of_the_files_is_an_error(data: bytes) -> None:
     found = Accounts(data, data)
     assert all(fields(line) == [] or line for line in data.split(b"\n"))
-    for account in found.users:
+    for account in found.users():
         assert found.user(account.name) is not None
         assert account.gid in found.groups_of(account)
 

@@ -10,7 +10,7 @@ import pytest
 from pyinit import __version__, command_line, help
 from pyinit.__main__ import choose
 from pyinit.log import INFO, WARNING, Fatal, Log
-from pyinit.settings import Settings, without_options
+from pyinit.settings import Settings, without_parser
 from tests.support import (
     REPOSITORY,
     Pyinit,
@@ -162,10 +162,13 @@ def test_wrong_usage_under_tinis_name_ends_with_1(pyinit: Pyinit) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["program", "-x"], ["--", "program"], ["--", "-program"], ["program"], ["--", "--", "x"], ["p", "--", "q"]],
+    [
+        *(["program", "-x"], ["--", "program"], ["--", "-program"], ["program"], ["--", "--", "x"], ["p", "--", "q"]),
+        *(["-u", "dev", "program"], ["--user", "www-data", "--", "program", "-u", "x"], ["-u", "-u", "--", "-u"]),
+    ],
 )
-def test_the_short_cut_for_no_options_gives_what_the_parser_gives(words: "list[str]") -> None:
-    quick = without_options(words, {b"PATH": b"/bin"})
+def test_the_short_cut_gives_what_the_parser_gives(words: "list[str]") -> None:
+    quick = without_parser(words, {b"PATH": b"/bin"})
     assert quick is not None
     parsed = read(*words)
     assert all(getattr(quick, name) == getattr(parsed, name) for name in vars(Settings) if not name.startswith("_"))
@@ -173,12 +176,17 @@ def test_the_short_cut_for_no_options_gives_what_the_parser_gives(words: "list[s
 
 @pytest.mark.parametrize(
     ("words", "environment"),
-    [(["-v", "p"], {}), ([], {}), (["--"], {}), ([""], {}), (["p"], {b"PYINIT_VERBOSE": b"1"}), (["-"], {})],
+    [
+        *((["-u"], {}), (["-u", ""], {}), (["-u", "", "p"], {}), (["-u", "dev"], {}), (["-u", "dev", "--"], {})),
+        *((["-u", "dev", "-v", "p"], {}), (["-u", "dev:", "p"], {}), (["-u", "dev", "-u", "x", "p"], {})),
+        *((["-u", "dev", "p"], {b"PYINIT_USER": b"x"}), (["-udev", "p"], {}), (["--user=dev", "p"], {})),
+        *((["-v", "p"], {}), ([], {}), (["--"], {}), ([""], {}), (["p"], {b"PYINIT_VERBOSE": b"1"}), (["-"], {})),
+    ],
 )
 def test_the_short_cut_leaves_everything_else_to_the_parser(
     words: "list[str]", environment: "dict[bytes, bytes]"
 ) -> None:
-    assert without_options(words, environment) is None
+    assert without_parser(words, environment) is None
 
 
 def test_settings_do_not_change() -> None:

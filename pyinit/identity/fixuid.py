@@ -95,7 +95,7 @@ def prepare(settings: Settings, environment: "dict[bytes, bytes]", log: Log) -> 
     now = accounts.read()
     entry = now.user_with(uid)
     # What initgroups(3) gives to whoever has this UID, and what the engine gave.
-    groups = {group.gid for group in now.groups if entry and entry.name in group.members} - {0}
+    groups = {group.gid for group in now.groups() if entry and entry.name in group.members} - {0}
     _add_groups(groups, log)
     give_up_root(uid, gid)
     home = (entry if entry and not _is_engines(entry) else account).home

@@ -145,7 +145,7 @@ def _plan_uid(plan: Plan, account: Account, found: Accounts, uid: int) -> None:
     plan.uid = uid
     if uid == account.uid:
         return
-    holders = [other for other in found.users if other.uid == uid]
+    holders = [other for other in found.users() if other.uid == uid]
     if holders and (uid < _FIRST_ORDINARY or uid == _UNMAPPED):
         plan.notes.append(f"UID {uid} is {holders[0].name}'s, a system account: {account.name} uses the number")
         return
@@ -182,7 +182,7 @@ def _plan_gid(plan: Plan, user: User, found: Accounts, account: Account, gid: in
 
 def _is_own_group(group: Group, account: Account, found: Accounts) -> bool:
     """Whether a group is nobody else's: neither as a primary group nor as a further one."""
-    others = [other for other in found.users if other.gid == group.gid and other.name != account.name]
+    others = [other for other in found.users() if other.gid == group.gid and other.name != account.name]
     return not others and set(group.members) <= {account.name}
 
 
