@@ -139,7 +139,7 @@ def _claim(settings: Settings, ids: bytes, log: Log) -> int:
         run = posix.open(directory, own.DIRECTORY)
         if not own.is_roots_alone(posix.fstat(run)):
             raise PermissionError(1, "others can write to its directory")
-        mark = posix.open(name, _CREATE, 0o644, dir_fd=run)
+        mark = posix.open(name, _CREATE, 0o600, dir_fd=run)  # who can read it could lock it
         posix.close(run)
         posix.lockf(mark, posix.F_TLOCK, 0)
     except OSError as error:
