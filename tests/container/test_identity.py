@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
+
+from .support import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from .support import Containers, Podman
 
@@ -191,3 +195,130 @@ def test_www_data_can_be_the_dev_user(containers: Containers, dev_image: str, tm
     )
     output, _ = run(containers, dev_image, "sh", "-c", "whoami; echo $SHELL; id -u dev", options=options)
     assert output == ["www-data", "/bin/sh", "33"]
+
+
+@pytest.fixture
+def volume(podman: Podman) -> Iterator[str]:
+    """A named volume."""
+    name = podman("volume", "create", f"pyinit-test-{uuid.uuid4().hex[:12]}").stdout.strip()
+    try:
+        yield name
+    finally:
+        podman("volume", "rm", "--force", name)
+
+
+def test_f35_a_named_volume_with_old_files_is_re_owned_when_it_is_named(
+    volume: str, containers: Containers, dev_image: str, tmp_path: Path
+) -> None:
+    first = ("--volume", f"{volume}:/home/dev/.cache")  # gets what the image has there
+    run(containers, dev_image, "sh", "-c", "mkdir ~/.cache/deep && touch ~/.cache/deep/file", options=first)
+    second = (*first, "--volume", f"{work(tmp_path, 4242, 4242)}:/work")
+    show = ("sh", "-c", "stat -c %u:%g ~ ~/.cache/old ~/.cache/deep/file")
+    assert run(containers, dev_image, *show, options=second)[0] == ["4242:4242", "1000:1000", "1000:1000"]
+    own = ("--env", "PYINIT_OWN=/home/dev,/home/dev/.cache")
+    assert run(containers, dev_image, *show, options=(*second, *own))[0] == ["4242:4242"] * 3
+
+
+def test_f24_a_mount_that_root_owns_is_a_warning_and_the_user_stays(
+    containers: Containers, dev_image: str, tmp_path: Path
+) -> None:
+    options = ("--volume", f"{work(tmp_path, 0, 0)}:/work")
+    output, errors = run(containers, dev_image, "sh", "-c", "id -u; id -g; stat -c %u:%g ~/.cache/old", options=options)
+    assert output == ["1000", "1000", "1000:1000"]
+    assert [line.partition("/work: ")[2] for line in errors.splitlines()] == [
+        "root owns it, and UID 0 is not matched; is it mounted?",
+        "root owns it, and GID 0 is not matched; is it mounted?",
+    ]
+
+
+def test_f29_a_group_that_has_the_number_is_used_under_its_own_name(
+    containers: Containers, dev_image: str, tmp_path: Path
+) -> None:
+    options = ("--volume", f"{work(tmp_path, 4242, 100)}:/work")
+    output, _ = run(containers, dev_image, "sh", "-c", "id -gn; getent group users dev", options=options)
+    assert output == ["users", "users:x:100:", "dev:x:1000:"]
+
+
+def run_after(
+    containers: Containers, directory: Path, prepare: str, options: str, command: str
+) -> tuple[list[str], str]:
+    """Prepare a container as an image's build would, then become pyinit in it, matching the owner of /work."""
+    script = f"set -e; {prepare}; exec /pyinit {options} --match-owner /work -- sh -c '{command}'"
+    finished = containers.run("sh", "-c", script, init=None, options=("--volume", f"{directory}:/work"))
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout.splitlines(), finished.stderr
+
+
+@pytest.mark.parametrize("name", ["node", "ubuntu"])
+def test_f31_an_account_of_the_base_image_that_holds_1000_makes_room(
+    containers: Containers, tmp_path: Path, name: str
+) -> None:
+    output, errors = run_after(
+        containers,
+        work(tmp_path, 1000, 1000),
+        f"useradd --create-home {name}; useradd --create-home dev; touch /home/{name}/old /home/dev/old",
+        "-u dev",
+        f"id -un; id -u; touch /work/f; id -u {name}; stat -c %U /home/{name} /home/dev; echo $HOME",
+    )
+    assert (output, errors) == (["dev", "1000", "1001", name, "dev", "/home/dev"], "")
+    assert (tmp_path / "work-1000-1000" / "f").stat().st_uid == 1000
+
+
+def test_a_home_that_does_not_exist_is_no_obstacle(containers: Containers, tmp_path: Path) -> None:
+    output, errors = run_after(
+        containers,
+        work(tmp_path, 4242, 4242),
+        "useradd --no-create-home dev",
+        "-u dev",
+        "id -u; echo $HOME; test -e $HOME || echo missing",
+    )
+    assert (output, errors) == (["4242", "/home/dev", "missing"], "")
+
+
+@pytest.mark.parametrize(("own", "outcome"), [("", "refused"), ("--own /home/dev --own /opt/app", "written")])
+def test_f35_what_a_program_needs_outside_the_home_is_named_with_own(
+    containers: Containers, tmp_path: Path, own: str, outcome: str
+) -> None:
+    output, errors = run_after(
+        containers,
+        work(tmp_path, 4242, 4242),
+        "useradd --create-home dev; mkdir /opt/app; touch /opt/app/state; chown -R dev:dev /opt/app",
+        f"-u dev {own}",
+        "test -w /opt/app/state && echo written || echo refused; stat -c %u ~",
+    )
+    assert (output, errors) == ([outcome, "4242"], "")
+
+
+# As the README has it; there the modules come from the stage that has installed pyinit.
+INDEXED = """\
+FROM {base}
+RUN useradd --create-home dev && mkdir -p /work /home/dev/.cache /home/dev/others \\
+    && touch /home/dev/.cache/old /home/dev/others/root && chown -R dev:dev /home/dev/.cache
+COPY pyinit /pyinit
+RUN --mount=type=bind,source=site-packages,target=/tmp/pyinit \\
+    PYTHONPATH=/tmp/pyinit python3 -B -m pyinit.ctl index dev -o /etc/pyinit.index
+ENTRYPOINT ["/pyinit", "--user", "dev", "--match-owner", "/work", "--own-index", "/etc/pyinit.index", "--"]
+"""
+
+
+def test_f33_an_index_that_the_build_made_is_all_that_is_looked_at(
+    podman: Podman, containers: Containers, image: str, zipapp_for_containers: Path, tmp_path: Path
+) -> None:
+    name = f"localhost/pyinit-test-{uuid.uuid4().hex[:12]}"
+    context = tmp_path / "context"
+    shutil.copytree(REPOSITORY / "pyinit", context / "site-packages/pyinit")
+    shutil.copytree(Path(click.__file__).parent, context / "site-packages/click")
+    (context / "pyinit").write_bytes(zipapp_for_containers.read_bytes())
+    (context / "pyinit").chmod(0o755)
+    (context / "Containerfile").write_text(INDEXED.format(base=image))
+    podman("build", "--quiet", "--layers=false", "--tag", name, str(context), seconds=120)
+    try:
+        options = ("--env", "PYINIT_VERBOSE=1", "--volume", f"{work(tmp_path, 4242, 4242)}:/work")
+        show = "id -u; stat -c %u ~ ~/.cache ~/.cache/old ~/others/root; ls -A /tmp"
+        output, errors = run(containers, name, "sh", "-c", show, options=options)
+        assert output == ["4242", "4242", "4242", "4242", "0"]
+        listed = run(containers, name, "cat", "/etc/pyinit.index", options=options)[0]
+    finally:
+        containers.remove()
+        podman("rmi", "--force", name)
+    assert f"re-owned /home/dev: {len(listed) - 2} entries looked at" in errors
