@@ -211,6 +211,16 @@ def test_f36_killed_in_the_middle_the_next_start_finishes(pyinit: Pyinit, home: 
         pytest.fail("no run got through")
 
 
+def test_f40_no_tool_is_called(pyinit: Pyinit, home: Etc, tmp_path: Path) -> None:
+    """Neither usermod, which Alpine lacks and which refuses a user with processes, nor chown."""
+    trace = tmp_path / "trace"
+    wrapper = (*home.mounted, "strace", "-f", "-o", str(trace), "-e", "trace=execve")
+    assert pyinit.run("-u", "dev", "--match", "1500:1600", "--", "/bin/true", wrapper=wrapper)[0] == 0
+    executed = [line.split('"')[1] for line in trace.read_text().splitlines() if "execve(" in line]
+    assert executed == [str(pyinit.file), "/bin/true"]
+    assert "dev:x:1500:1600:" in home.read("passwd")
+
+
 def test_a_home_that_is_not_there_is_no_obstacle(pyinit: Pyinit, etc: Etc) -> None:
     output, errors = run(pyinit, etc, "--match", "1500:1600")
     assert (output[:2], errors) == (["1500", "1600"], "")
