@@ -83,12 +83,15 @@ def run(arguments: "list[str]", log: Log) -> int:
     if journal and program_pid:
         journal.write("spawn", pid=program_pid, program=settings.program)
     status = supervisor.run(program_pid)
-    if hooks:
-        hooks.after(supervisor.status)
-    if settings.grace and program_pid and (hooks or not supervisor.childless):
-        from pyinit import drain
+    try:
+        if hooks:
+            hooks.after(supervisor.status)
+        if settings.grace and program_pid and (hooks or not supervisor.childless):
+            from pyinit import drain
 
-        drain.run(supervisor, settings.grace, log, journal)
+            drain.run(supervisor, settings.grace, log, journal)
+    except Exception as error:  # the status is decided: nothing that happens now may change it
+        log.error(f"internal error after the program's end: {type(error).__name__}: {error}")
     if journal:
         journal.write("ended", status=status)
     return status

@@ -115,6 +115,16 @@ def test_nothing_is_polled_during_the_drain(pyinit: Pyinit, tmp_path: Path) -> N
     assert [call.partition("(")[0] for call in calls] == ["rt_sigtimedwait"]
 
 
+def test_an_error_at_the_end_is_a_line_and_the_status_stays(pyinit: Pyinit, tmp_path: Path) -> None:
+    """strace lets nobody list /proc."""
+    injection = "inject=getdents64:error=EIO"
+    tracer = ("strace", "-D", "-o", "/dev/null", "-P", "/proc", "-e", "trace=getdents64", "-e", injection)
+    status, _, errors = pyinit.run("--", "sh", "-c", LEAVES, tmp_path / "fifo", wrapper=tracer)
+    assert status == 3
+    assert "pyinit: internal error after the program's end: OSError: [Errno 5]" in errors
+    assert "Traceback" not in errors
+
+
 def test_a_hundred_left_processes_are_all_reaped(pyinit: Pyinit, tmp_path: Path) -> None:
     script = "for i in $(seq 100); do (sleep 1000 & sleep 1000 &) ; done; exit 5"
     journal = tmp_path / "journal"
