@@ -181,6 +181,10 @@ def _on_terminal(command: "list[str]", environment: "dict[str, str]", scenario: 
 
 def _outcome(scenario: Scenario, status: int, output: str, errors: str) -> Outcome:
     output = re.sub(r"\^[C\\]", "", output)  # the terminal's echo
+    for number in (signal.SIGHUP, signal.SIGCONT):
+        if scenario.terminal and number not in scenario.does:
+            # The kernel sends them when the session's leader, the init, has ended (man 2 _exit): a race with its end.
+            output = re.sub(rf"^child {number:d}\n", "", output, flags=re.MULTILINE)
     if not scenario.relations:
         output = re.sub("ready .*\n?", "", output)
     if scenario.errors == "told":
