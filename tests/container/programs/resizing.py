@@ -6,7 +6,8 @@ import signal
 
 def show_size(*_: object) -> None:
     size = os.get_terminal_size()
-    print(f"{size.columns}x{size.lines}", flush=True)
+    # Not print: in a signal handler that may be within another print, which buffered streams refuse.
+    os.write(1, b"%dx%d\n" % (size.columns, size.lines))
 
 
 signal.signal(signal.SIGWINCH, show_size)
