@@ -15,6 +15,7 @@ import select
 import shutil
 import struct
 import subprocess
+import sys
 import termios
 import time
 import uuid
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 T = TypeVar("T")
 Finished = subprocess.CompletedProcess  # what `subprocess.run` returns: returncode, stdout, stderr
@@ -33,7 +34,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(__file__).resolve().parent / "programs"  # what runs inside, mounted at /programs
 
 SUITE = "bookworm"
-PACKAGES = ("python3", "procps", "nginx-light", "postgresql")
+PACKAGES = ("ca-certificates", "python3", "python3-venv", "procps", "nginx-light", "postgresql")
 
 # Left out of the image, for which each user namespace needs a copy with owners of its own: what nobody reads there, and
 # PostgreSQL's compiler of expressions, which it does without.
@@ -59,6 +60,13 @@ default_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]
 netns = "host"
 log_driver = "k8s-file"
 label = false
+"""
+
+# Named networks with names for containers: said, since an engine that once ran without netavark stays with CNI.
+NETAVARK_DIRECTORIES = ("/usr/libexec/podman", "/usr/lib/podman", "/usr/local/libexec/podman")
+NETAVARK_CONF = """
+[network]
+network_backend = "netavark"
 """
 
 
@@ -97,7 +105,8 @@ class Podman:
     def __init__(self, directory: Path, engine_settings: str = "") -> None:
         """Write the configuration into `directory`; `engine_settings` are lines for its [engine] table."""
         configuration = directory / f"containers-{uuid.uuid4().hex[:8]}.conf"
-        configuration.write_text(CONTAINERS_CONF.format(engine=engine_settings))
+        network = NETAVARK_CONF if shutil.which("netavark", path=os.pathsep.join(NETAVARK_DIRECTORIES)) else ""
+        configuration.write_text(CONTAINERS_CONF.format(engine=engine_settings) + network)
         self.environment = {**os.environ, "CONTAINERS_CONF": str(configuration)}
 
     def __call__(self, *arguments: str, check: bool = True, seconds: float = 60) -> Finished[str]:
@@ -167,6 +176,44 @@ def _debootstrap(archive: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
+def copied(file: Path, directory: Path, name: str = "pyinit") -> None:
+    """Copy an executable into a build's context."""
+    shutil.copy(file, directory / name)
+    (directory / name).chmod(0o755)
+
+
+@contextlib.contextmanager
+def built_image(podman: Podman, context: Path, *options: str, seconds: float = 120) -> Iterator[str]:
+    """Build the image that the directory `context` describes and yield its name; the image goes in the end.
+
+    `options` are more of `podman build`. Containers of the image must be gone before it.
+    """
+    name = f"localhost/pyinit-test-{uuid.uuid4().hex[:12]}"
+    # Without layers that others share: removing an image while another is built would take them away.
+    podman("build", "--quiet", "--layers=false", *options, "--tag", name, str(context), seconds=seconds)
+    try:
+        yield name
+    finally:
+        podman("rmi", "--force", name)
+
+
+def example(name: str, directory: Path, zipapp: Path) -> Path:
+    """Copy docker/NAME into `directory`, with pyinit's file where its README has put it, and return the copy."""
+    copy = directory / name
+    shutil.copytree(REPOSITORY / "docker" / name, copy, ignore=shutil.ignore_patterns("pyinit"))
+    copied(zipapp, copy)
+    return copy
+
+
+def package_sources() -> list[str]:
+    """Options of `podman build` by which its steps reach package sources as this host does, and leave no trace.
+
+    Proxies come from the environment by themselves (man 1 podman-build, --http-proxy); certificates are mounted.
+    """
+    mounted = [path for path in ("/etc/ssl/certs", "/etc/pip.conf") if Path(path).exists()]
+    return [f"--volume={path}:{path}:ro" for path in mounted]
+
+
 class Container:
     """One container that runs in the background."""
 
@@ -229,6 +276,42 @@ class Container:
     def wait(self, seconds: float = 30) -> int:
         """Wait for the container's end and return its exit status."""
         return int(self.podman("wait", self.name, seconds=seconds).stdout)
+
+
+class Compose:
+    """The services of one directory's compose file, under a project name of their own."""
+
+    def __init__(self, podman: Podman, directory: Path, **variables: str) -> None:
+        """`variables` are what the compose file takes from the environment (`${NAME}`)."""
+        self.podman = podman
+        self.directory = directory
+        self.project = f"pyinit-test-{uuid.uuid4().hex[:12]}"
+        self.environment = {**podman.environment, **variables}
+
+    def __call__(self, *arguments: str, check: bool = True, seconds: float = 120) -> Finished[str]:
+        """Run `podman-compose ARGUMENTS`; with `check`, a status other than 0 fails the test."""
+        finished = subprocess.run(
+            [sys.executable, "-m", "podman_compose", "--project-name", self.project, *arguments],
+            cwd=self.directory,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=self.environment,
+            timeout=seconds,
+            check=False,
+        )
+        if check and finished.returncode != 0:
+            pytest.fail(f"podman-compose {' '.join(arguments)}: status {finished.returncode}\n{finished.stderr}")
+        return finished
+
+    def container(self, service: str) -> Container:
+        """The first container of a service."""
+        return Container(self.podman, f"{self.project}_{service}_1")
+
+    def remove(self) -> None:
+        """Remove the project's containers, networks and volumes, whatever state they are in."""
+        self("down", "--volumes", "--timeout", "0", check=False)
 
 
 class Terminal:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from .support import REPOSITORY
+from .support import REPOSITORY, built_image, copied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,17 +37,11 @@ def dev_image(
     podman: Podman, image: str, zipapp_for_containers: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """An image as for a dev container: useradd gives dev 1000 and node 1001."""
-    name = f"localhost/pyinit-test-{uuid.uuid4().hex[:12]}"
     context = tmp_path_factory.mktemp("context")
-    (context / "pyinit").write_bytes(zipapp_for_containers.read_bytes())
-    (context / "pyinit").chmod(0o755)
+    copied(zipapp_for_containers, context)
     (context / "Containerfile").write_text(CONTAINERFILE.format(base=image))
-    # Without layers that others share: removing an image while another is built would take them away.
-    podman("build", "--quiet", "--layers=false", "--tag", name, str(context), seconds=120)
-    try:
+    with built_image(podman, context) as name:
         yield name
-    finally:
-        podman("rmi", "--force", name)
 
 
 def work(tmp_path: Path, uid: int, gid: int) -> Path:
@@ -304,21 +298,16 @@ ENTRYPOINT ["/pyinit", "--user", "dev", "--match-owner", "/work", "--own-index",
 def test_f33_an_index_that_the_build_made_is_all_that_is_looked_at(
     podman: Podman, containers: Containers, image: str, zipapp_for_containers: Path, tmp_path: Path
 ) -> None:
-    name = f"localhost/pyinit-test-{uuid.uuid4().hex[:12]}"
     context = tmp_path / "context"
     shutil.copytree(REPOSITORY / "pyinit", context / "site-packages/pyinit")
     shutil.copytree(Path(click.__file__).parent, context / "site-packages/click")
-    (context / "pyinit").write_bytes(zipapp_for_containers.read_bytes())
-    (context / "pyinit").chmod(0o755)
+    copied(zipapp_for_containers, context)
     (context / "Containerfile").write_text(INDEXED.format(base=image))
-    podman("build", "--quiet", "--layers=false", "--tag", name, str(context), seconds=120)
-    try:
+    with built_image(podman, context) as name:
         options = ("--env", "PYINIT_VERBOSE=1", "--volume", f"{work(tmp_path, 4242, 4242)}:/work")
         show = "id -u; stat -c %u ~ ~/.cache ~/.cache/old ~/others/root; ls -A /tmp"
         output, errors = run(containers, name, "sh", "-c", show, options=options)
         assert output == ["4242", "4242", "4242", "4242", "0"]
         listed = run(containers, name, "cat", "/etc/pyinit.index", options=options)[0]
-    finally:
         containers.remove()
-        podman("rmi", "--force", name)
     assert f"re-owned /home/dev: {len(listed) - 2} entries looked at" in errors

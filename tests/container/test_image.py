@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
+
+from .support import built_image, copied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,22 +26,17 @@ CMD ["sh", "-c", "echo as the image says; exit 4"]
 
 
 @pytest.fixture
-def built_image(containers: Containers, image: str, zipapp_for_containers: Path, tmp_path: Path) -> Iterator[str]:
+def own_image(containers: Containers, image: str, zipapp_for_containers: Path, tmp_path: Path) -> Iterator[str]:
     """An image with pyinit copied into it; it goes when the test ends."""
-    name = f"localhost/pyinit-test-{uuid.uuid4().hex[:12]}"
-    (tmp_path / "pyinit").write_bytes(zipapp_for_containers.read_bytes())
-    (tmp_path / "pyinit").chmod(0o755)
+    copied(zipapp_for_containers, tmp_path)
     (tmp_path / "Containerfile").write_text(CONTAINERFILE.format(base=image))
-    containers.podman("build", "--quiet", "--layers=false", "--tag", name, str(tmp_path), seconds=120)
-    try:
+    with built_image(containers.podman, tmp_path) as name:
         yield name
-    finally:
-        containers.remove()  # no image goes while a container of it is there
-        containers.podman("rmi", "--force", name)
+        containers.remove()
 
 
-def test_image_with_the_entry_point_runs_its_program(containers: Containers, built_image: str) -> None:
-    bare = ("--label", containers.label, built_image)
+def test_image_with_the_entry_point_runs_its_program(containers: Containers, own_image: str) -> None:
+    bare = ("--label", containers.label, own_image)
     own = containers.podman("run", *bare, check=False)
     assert (own.returncode, own.stdout, own.stderr) == (4, "as the image says\n", "")
     other = containers.podman("run", *bare, "sh", "-c", "echo $$ $PPID", check=False)

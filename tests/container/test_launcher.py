@@ -11,7 +11,7 @@ import pytest
 from tests.launcher_support import SOURCE, compile_launcher
 from tests.support import PROGRAMS, proc_status
 
-from .support import Container
+from .support import Container, built_image, copied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,10 +33,8 @@ def launcher_image(
     podman: Podman, image: str, zipapp_for_containers: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """The second stage of docker/launcher/Dockerfile; the first one, which compiles, is done here without a network."""
-    name = f"localhost/pyinit-test-{uuid.uuid4().hex[:12]}"
     context = tmp_path_factory.mktemp("context")
-    (context / "pyinit").write_bytes(zipapp_for_containers.read_bytes())
-    (context / "pyinit").chmod(0o755)
+    copied(zipapp_for_containers, context)
     compile_launcher(context / "pyinit-launcher")
     (context / "pyinit-launcher").chmod(0o755)
     first_line, _, second_stage = SOURCE.with_name("Dockerfile").read_text().rpartition("FROM ${BASE}\n")
@@ -45,12 +43,8 @@ def launcher_image(
     assert copy in second_stage
     second_stage = second_stage.replace(copy, "COPY pyinit-launcher ")
     (context / "Containerfile").write_text("ARG BASE\nFROM ${BASE}\n" + second_stage)
-    options = ("--quiet", "--layers=false", "--build-arg", f"BASE={image}", "--tag", name)
-    podman("build", *options, str(context), seconds=120)
-    try:
+    with built_image(podman, context, "--build-arg", f"BASE={image}") as name:
         yield name
-    finally:
-        podman("rmi", "--force", name)
 
 
 @pytest.fixture

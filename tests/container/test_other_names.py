@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 
-from .support import Container, Containers, Podman, wait_until
+from .support import Container, Containers, Podman, built_image, copied, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,22 +41,15 @@ def build_image(
     podman: Podman, image: str, zipapp_for_containers: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], str]]:
     """Builds an image from the text of a Containerfile; all are removed in the end."""
-    built: list[str] = []
+    with contextlib.ExitStack() as images:
 
-    def build(text: str) -> str:
-        name = f"localhost/pyinit-test-{uuid.uuid4().hex[:12]}"
-        context = tmp_path_factory.mktemp("context")
-        (context / "pyinit").write_bytes(zipapp_for_containers.read_bytes())
-        (context / "pyinit").chmod(0o755)
-        (context / "Containerfile").write_text(text.format(base=image))
-        # Without layers that others share: removing an image while another is built would take them away.
-        podman("build", "--quiet", "--layers=false", "--tag", name, str(context), seconds=120)
-        built.append(name)
-        return name
+        def build(text: str) -> str:
+            context = tmp_path_factory.mktemp("context")
+            copied(zipapp_for_containers, context)
+            (context / "Containerfile").write_text(text.format(base=image))
+            return images.enter_context(built_image(podman, context))
 
-    yield build
-    for name in built:
-        podman("rmi", "--force", name)
+        yield build
 
 
 def start(containers: Containers, image: str, *words: str) -> Container:
