@@ -43,5 +43,5 @@ def answered(method: str, path: str, request: str | None) -> tuple[str, str]:
         if method == "GET" and path in ("/", "/slow", "/health"):
             database.execute("SELECT pg_sleep(%s)", [3 if path == "/slow" else 0])
             [visits] = database.execute("SELECT count(*) FROM visit").fetchone() or [0]
-            return "200 OK", f"{visits} visits"
+            return "200 OK", f"visits: {visits}"
     return "404 Not Found", "no such page"
