@@ -114,7 +114,7 @@ def test_program_is_a_child_of_pyinit_which_is_not_pid_1_and_adopts_and_reaps_it
 
     left = pod.ask("POST")
     assert pod.processes()[left][::2] == (parent, "sleep 600")
-    pod.watcher.exec("kill", left)
+    pod.watcher.exec("sh", "-c", f"kill {left}")
     wait_until(lambda: f"reaped orphan {left} (sleep), status 143" in pod.server.logs().stderr, "pyinit to reap it")
     assert left not in pod.processes()
     assert "Z" not in {state for _, state, _ in pod.processes().values()}
