@@ -6,13 +6,17 @@ import click
 
 from pyinit import __version__
 from pyinit.ctl import zipapp
+from pyinit.ctl.doctor.command import doctor
 from pyinit.ctl.index import index
+from pyinit.ctl.options import without_colour_if_asked
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(prog)s %(version)s")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Build pyinit and look at what it does."""
+    without_colour_if_asked(context)
 
 
 @main.command()
@@ -46,6 +50,7 @@ def build(output: Path, python: "str | None", source_only: bool) -> None:
     click.echo(f"{output}: {output.stat().st_size} bytes")
 
 
+main.add_command(doctor)
 main.add_command(index)
 
 

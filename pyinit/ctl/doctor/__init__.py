@@ -1,0 +1,1 @@
+"""`pyinitctl doctor`: what goes wrong in a container without a proper init, and what to do about it."""
