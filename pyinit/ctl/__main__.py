@@ -8,7 +8,9 @@ from pyinit import __version__
 from pyinit.ctl import zipapp
 from pyinit.ctl.doctor.command import doctor
 from pyinit.ctl.index import index
-from pyinit.ctl.options import without_colour_if_asked
+from pyinit.ctl.options import prepare_output
+from pyinit.ctl.top import top
+from pyinit.ctl.tree import tree
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -16,7 +18,7 @@ from pyinit.ctl.options import without_colour_if_asked
 @click.pass_context
 def main(context: click.Context) -> None:
     """Build pyinit and look at what it does."""
-    without_colour_if_asked(context)
+    prepare_output(context)
 
 
 @main.command()
@@ -52,6 +54,8 @@ def build(output: Path, python: "str | None", source_only: bool) -> None:
 
 main.add_command(doctor)
 main.add_command(index)
+main.add_command(top)
+main.add_command(tree)
 
 
 if __name__ == "__main__":

@@ -92,10 +92,15 @@ class Container:
         return [each for each in below if self.group(each) not in (own_group, self.number(each))]
 
 
-def brief(process: Process) -> str:
-    """The start of a command line, of pyinit's without its interpreter."""
+def command_line(process: Process) -> str:
+    """A command line for people; pyinit's is without the interpreter and its code, which nobody has written."""
     words = process.command[2:] if is_zipapp(process.command) else process.command
-    command = shown(words) or process.name
+    return shown(words) or process.name
+
+
+def brief(process: Process) -> str:
+    """Its start."""
+    command = command_line(process)
     return command if len(command) <= LONGEST_NAME else command[: LONGEST_NAME - 1] + "…"
 
 

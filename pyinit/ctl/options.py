@@ -1,7 +1,9 @@
 """What the commands have in common: `--json`, `--pid`, and colour only where it is wanted."""
 
+import io
 import json
 import os
+import sys
 
 import click
 
@@ -23,10 +25,13 @@ class CannotLook(click.ClickException):
     exit_code = 2
 
 
-def without_colour_if_asked(context: click.Context) -> None:
-    """No colour in this command and those below it where NO_COLOR is set (no-color.org); click sees pipes itself."""
+def prepare_output(context: click.Context) -> None:
+    """No colour where NO_COLOR is set (no-color.org; click itself sees pipes), and `?` for what a terminal of another
+    encoding cannot show."""
     if os.environ.get("NO_COLOR"):
         context.color = False
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def write_json(value: object) -> None:
