@@ -1,5 +1,6 @@
 """The zipapp: what is in it, that it is reproducible, and that it starts wherever it is put."""
 
+import json
 import os
 import shutil
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pyinit import __version__
-from pyinit.ctl import zipapp
+from pyinit.ctl import check, zipapp
 from tests.conftest import INTERPRETERS, short
 from tests.support import NAMESPACE, REPOSITORY, Pyinit, children, wait_until
 
@@ -98,6 +99,82 @@ def test_source_only_works_and_is_smaller(tmp_path: Path, pyinit: Pyinit) -> Non
     source_only = Pyinit(tmp_path / "pyinit", pyinit.python)
     assert source_only.run("-v", "--", "sh", "-c", "exit 7")[0] == 7
     assert source_only.file.stat().st_size < pyinit.file.stat().st_size
+
+
+def look_at(*arguments: "str | Path") -> "subprocess.CompletedProcess[str]":
+    command = [*BUILD, *map(str, arguments)]
+    return subprocess.run(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+def test_check_says_what_an_intact_file_is(every_pyinit: Pyinit) -> None:
+    done = look_at("--check", every_pyinit.file)
+    command = [every_pyinit.python, "-ISc", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    release = subprocess.check_output(command, text=True).strip()
+    size = every_pyinit.file.stat().st_size
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        f"{every_pyinit.file}: intact, {size} bytes",
+        f"version:     {__version__}",
+        f"interpreter: {every_pyinit.python}",
+        f"byte code:   for Python {release}; others from 3.9 on run the source",
+    ]
+    told = json.loads(look_at("--check", every_pyinit.file, "--json").stdout)
+    assert (told["intact"], told["version"], told["byte_code"]["release"]) == (True, __version__, release)
+    assert {"pyinit", "pyinit.__main__", "pyinit.drain"} <= set(told["modules"])
+
+
+def test_check_says_when_there_is_no_byte_code(tmp_path: Path) -> None:
+    file = tmp_path / "pyinit"
+    make(file, "--python", "/usr/bin/env python3", "--source-only")
+    done = look_at("--check", file)
+    assert "interpreter: /usr/bin/env python3" in done.stdout.splitlines()
+    assert "byte code:   none; 3.9 and newer run the source" in done.stdout.splitlines()
+    assert json.loads(look_at("--check", file, "--json").stdout)["byte_code"] is None
+
+
+def test_check_finds_every_changed_byte(pyinit: Pyinit) -> None:
+    """A prime number apart, so that all parts of the file have their turn; and each byte of the two lines."""
+    data = pyinit.file.read_bytes()
+    check.examine(data)
+    for at in (*range(400), *range(400, len(data), 97), len(data) - 1):
+        for bit in (1, 0x40):
+            with pytest.raises(check.Damaged):
+                check.examine(data[:at] + bytes([data[at] ^ bit]) + data[at + 1 :])
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (lambda data: data[:-1], "the bytes are not those that were built"),
+        (lambda data: data + b"\n", "the bytes are not those that were built"),
+        (lambda data: data.replace(b"#!/", b"#!/x/", 1), "the bytes are not those that were built"),
+        (lambda data: b"#!/bin/sh\n" + data, "the first line is not pyinit's"),
+        (lambda data: data[:0], "the first line is not pyinit's"),
+        (lambda data: data.replace(b"import loader", b"import other!", 1), "the second line is not pyinit's"),
+    ],
+    ids=["cut", "longer", "other-interpreter", "another-first-line", "empty", "another-second-line"],
+)
+def test_check_says_in_one_line_what_is_damaged(
+    pyinit: Pyinit, tmp_path: Path, damage: "Callable[[bytes], bytes]", problem: str
+) -> None:
+    file = tmp_path / "damaged"
+    file.write_bytes(damage(pyinit.file.read_bytes()))
+    done = look_at("--check", file)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"Error: {file}: ")
+    assert problem in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    told = json.loads(look_at("--check", file, "--json").stdout)
+    assert (told["intact"], problem in told["problem"]) == (False, True)
+
+
+def test_check_of_nothing_to_read_is_status_2(tmp_path: Path) -> None:
+    for file, reason in ((tmp_path / "none", "No such file or directory"), (tmp_path, "Is a directory")):
+        done = look_at("--check", file)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"Error: --check: cannot read {str(file)!r}: {reason}\n"
+    done = look_at("--check", tmp_path, "--source-only")
+    assert (done.returncode, done.stderr) == (2, "Error: --check builds nothing, so leave out --source-only\n")
 
 
 def test_the_env_form_finds_the_interpreter_in_path(tmp_path: Path) -> None:

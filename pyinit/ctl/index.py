@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import click
 
+from pyinit.ctl.options import json_option, write_json
 from pyinit.identity import accounts
 from pyinit.identity.index import FIRST_LINE, entries, open_trusted
 from pyinit.identity.own import DIRECTORY, Change, Directory, Walk, is_roots_alone, open_parent
@@ -28,7 +29,8 @@ from pyinit.message import printable
     type=click.Path(dir_okay=False),
     help="The file to write, in a directory that is root's and that nobody else may write to.",
 )
-def index(user: str, paths: "tuple[str, ...]", output: str) -> None:
+@json_option
+def index(user: str, paths: "tuple[str, ...]", output: str, as_json: bool) -> None:
     """List what USER owns in each PATH, by default in USER's home, for `pyinit --own-index`.
 
     To be run by root as the last step of an image build: what comes later is not in the list. Other mounts are left
@@ -49,7 +51,10 @@ def index(user: str, paths: "tuple[str, ...]", output: str) -> None:
         raise click.ClickException(error.message) from None
     except OSError as error:
         raise click.ClickException(f"--output: {output!r}: {error.strerror}") from None
-    click.echo(f"{printable(output)}: {number} entries")
+    if as_json:
+        write_json({"file": output, "entries": number})
+    else:
+        click.echo(f"{printable(output)}: {number} entries")
 
 
 def find_user(text: str) -> "tuple[User, str]":

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 @click.option("-n", "--count", type=click.IntRange(min=1), metavar="N", help="End after N looks.  [default: never]")
 @json_option
 def top(pid: "int | None", delay: float, count: "int | None", as_json: bool) -> None:
-    """Show the processes of a container as `tree` does, and keep looking. q or Ctrl-C ends it.
+    """Show the processes of a container, live.
 
-    What was not there at the look before is marked as new. It ends when the container does. In a pipe one look follows
-    the other; with --json each is a line.
+    It shows what `tree` does, until q or Ctrl-C. What was not there at the look before is marked as new. It ends when
+    the container does. In a pipe one look follows the other; with --json each is a line.
 
     \b
     Example: podman exec -it web pyinitctl top

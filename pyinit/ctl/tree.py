@@ -11,7 +11,7 @@ from pyinit.ctl.options import json_option, pid_option, write_json
 @pid_option
 @json_option
 def tree(pid: "int | None", as_json: bool) -> None:
-    """Show the processes of a container as a tree, with what PID 1 has to do with each.
+    """Show the processes of a container as a tree.
 
     S is the state: R (runs), S or D (sleeps), T or t (stopped), I (idle) or Z (a zombie: ended, and not waited for);
     PGRP the process group, SID the session, TTY the terminal. SIGNALS says which are not left to the default action:

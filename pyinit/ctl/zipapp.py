@@ -3,7 +3,7 @@
 The file is a zip archive behind two lines and a block of byte code:
 
     line 1      the shebang: opens the file, skips this line, runs the next
-    line 2      runs the byte code if this interpreter can, else the archive's loader.py
+    line 2      runs the byte code if this interpreter can, else the archive's loader.py; has a digest of all the rest
     byte code   the modules for one interpreter, after its magic number (PEP 3147); see pyinit.ctl.compile
     archive     __main__.py, which `python3 FILE` runs and which runs line 2; loader.py; and `sources`, all modules'
                 sources in one member, which deflates to a quarter less than a member for each. It begins with
@@ -11,6 +11,7 @@ The file is a zip archive behind two lines and a block of byte code:
 """
 
 import collections
+import hashlib
 import io
 import os
 import re
@@ -68,10 +69,10 @@ LINE_1 = 'import sys as s;f=open(s.argv[1],"rb");f.readline();exec(f.readline())
 # `python3 FILE` does the same.
 MAIN = 'import sys as s\n\ns.argv.insert(0, "")\nf = open(s.argv[1], "rb")\nf.readline()\nexec(f.readline())\n'
 
-# The magic number and {size} bytes of boot code follow, and the modules that it reads.
+# The magic number and {size} bytes of boot code follow, and the modules that it reads. The {digest} is for --check.
 LINE_2 = (
     "from marshal import loads;from _frozen_importlib_external import MAGIC_NUMBER;del s.argv[0];"
-    "exec(loads(f.read({size}))if f.read(4)==MAGIC_NUMBER else's.path.insert(0,s.argv[0]);import loader')\n"
+    "exec(loads(f.read({size}))if f.read(4)==MAGIC_NUMBER else's.path.insert(0,s.argv[0]);import loader')#{digest}\n"
 )
 
 # Before Linux 5.1 the kernel read no more of a first line (man 2 execve).
@@ -92,15 +93,23 @@ def build(output: Path, python: "str | None" = None, source_only: bool = False) 
     first_line = make_first_line(python)
     sources = bare({str(path.relative_to(PACKAGE.parent)): path.read_text() for path in sorted(module_files())})
     boot_size, byte_code = (0, b"") if source_only else compile_with(compiler_for(python), sources)
-    file = io.BytesIO()
-    file.write(first_line)
-    file.write(LINE_2.format(size=boot_size).encode())
-    file.write(byte_code)
-    write_archive(file, sources)
+    second_line = LINE_2.format(size=boot_size, digest=digest(b""))
+    rest = byte_code + archive(sources, len(first_line) + len(second_line) + len(byte_code))
+    second_line = LINE_2.format(size=boot_size, digest=digest_of(first_line, boot_size, rest))
     try:
-        replace_file(output, file.getvalue())
+        replace_file(output, first_line + second_line.encode() + rest)
     except OSError as error:
         raise BuildError(f"--output: cannot write {str(output)!r}: {error.strerror}") from None
+
+
+def digest(data: bytes) -> str:
+    """A short one: it is to tell damage, and who could forge it could as well change the code."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def digest_of(first_line: bytes, size: int, rest: bytes) -> str:
+    """The digest of a file, which is in its second line: of all but the digest itself."""
+    return digest(first_line + LINE_2.format(size=size, digest="").encode() + rest)
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -214,6 +223,14 @@ def source_date() -> int:
     if not (text.isascii() and text.isdigit()):
         raise BuildError(f"SOURCE_DATE_EPOCH: {text!r} is no number of seconds since 1970")
     return min(max(int(text), EARLIEST_TIME), LATEST_TIME)
+
+
+def archive(sources: "dict[str, str]", start: int) -> bytes:
+    """The archive as it is behind `start` other bytes: its members' places count from the start of the file."""
+    file = io.BytesIO(bytes(start))
+    file.seek(start)
+    write_archive(file, sources)
+    return file.getvalue()[start:]
 
 
 def write_archive(file: IO[bytes], sources: "dict[str, str]") -> None:

@@ -26,11 +26,12 @@ def signal_number(context: click.Context, parameter: click.Parameter, text: str)
 @json_option
 @click.pass_context
 def doctor(context: click.Context, pid: "int | None", stop_signal: int, as_json: bool) -> None:
-    """Say what goes wrong in a container without a proper init, and what to do about it.
+    """Say what is wrong in a container, and what to do.
 
-    It looks twice within a second, at PID 1, the program, all processes, mounts and rights, and changes nothing. Each
-    finding comes with its evidence, which is what /proc says, and a fix. Errors and warnings are wrong; notes are good
-    to know. It says what it may not read. Run it in the container, or on the host with a process of the container.
+    It looks for what goes wrong without a proper init: twice within a second, at PID 1, the program, all processes,
+    mounts and rights, and changes nothing. Each finding comes with its evidence, which is what /proc says, and a fix.
+    Errors and warnings are wrong; notes are good to know. It says what it may not read. Run it in the container, or on
+    the host with a process of the container.
 
     \b
     Example: podman exec web pyinitctl doctor
