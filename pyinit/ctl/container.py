@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -166,7 +165,6 @@ def namespace_of(process: Process) -> str:
 
 def more_rights() -> str:
     """What to do about something that may not be read."""
-    command = os.path.basename(sys.argv[0])
     if os.geteuid() == 0:
         return "even root may not read it here"
-    return f"root may know more, or who started a rootless container: podman unshare {command} …"
+    return "root may know more, or who started a rootless container: podman unshare pyinitctl …"

@@ -136,7 +136,7 @@ BROKEN = {
         patient("good"),
         {"owner", "unwritable"},
         " /roots",
-        "--match-owner /roots",
+        "--userns keep-id",
         init=("--",),
         options=("--uidmap", "0:100000:65536", "--volume", "{roots}:/roots"),
     ),
@@ -254,6 +254,16 @@ def test_nothing_is_wrong_with_nginx(containers: Containers, init: tuple[str, ..
     done = inside(container)
     assert "nothing is wrong" in done.stdout.splitlines()
     assert done.returncode == 0
+
+
+def test_tree_in_the_container_marks_what_the_engine_has_put_in(containers: Containers) -> None:
+    container = start(containers, *patient("leaves_daemon"))
+    done = container.exec("python3", "-m", "pyinit.ctl", "tree", options=("--env", "PYTHONPATH=/ctl"))
+    _, *lines, summary = done.stdout.splitlines()
+    assert lines[0].split()[:2] == ["1", "S"]
+    assert "└─ [adopted] sleep 1000" in done.stdout
+    assert lines[-1].endswith("[from outside] python3 -m pyinit.ctl tree")
+    assert summary == "4 processes, 1 adopted by PID 1, 0 zombies"
 
 
 def test_without_root_it_says_what_it_could_not_read(containers: Containers) -> None:

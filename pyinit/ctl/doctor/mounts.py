@@ -4,15 +4,12 @@ import os
 import stat
 from collections.abc import Iterator
 
-from pyinit.ctl import proc
 from pyinit.ctl.container import more_rights
 from pyinit.ctl.doctor.files import Entry, Mount
 from pyinit.ctl.doctor.patient import NOTE, WARNING, Finding, Patient
 from pyinit.ctl.doctor.security import capabilities_of
-from pyinit.ctl.proc import Process
+from pyinit.ctl.doctor.user_namespace import number_inside
 from pyinit.identity.accounts import PASSWD, Accounts
-
-OVERFLOW = 65534  # /proc/sys/kernel/overflowuid: how an owner looks whom this user namespace does not have
 
 ENGINES_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock", "/run/podman/podman.sock")
 
@@ -25,17 +22,18 @@ def owners(patient: Patient) -> "Iterator[Finding]":
         unread(patient, error)
         return
     for mount, root in mounted(patient):
-        uid = number_inside(patient, root.status.st_uid)
+        uid = number_inside(patient.now.pid1, root.status.st_uid)
         if mount.read_only or stat.S_ISSOCK(root.status.st_mode) or (uid is not None and accounts.user_with(uid)):
             continue
         is_own = root.status.st_uid == patient.now.program.uid
         whose = "an owner whom this user namespace does not have" if uid is None else f"UID {uid}, which no account has"
-        yield Finding(
-            NOTE if is_own else WARNING,
-            f"{mount.path} belongs to {whose}" + (", but as which the program runs" if is_own else ""),
-            (mount.line, root.evidence()),
-            f"run the program as the owner: pyinit --user USER --match-owner {mount.path}",
+        fix = (
+            "let the user namespace have the owner: `podman run --userns keep-id`; or give the files to one it has"
+            if uid is None
+            else f"run the program as the owner: pyinit --user USER --match-owner {mount.path}"
         )
+        message = f"{mount.path} belongs to {whose}" + (", but as which the program runs" if is_own else "")
+        yield Finding(NOTE if is_own else WARNING, message, (mount.line, root.evidence()), fix)
 
 
 def unwritable(patient: Patient) -> "Iterator[Finding]":
@@ -123,33 +121,7 @@ def may_write(patient: Patient, status: os.stat_result) -> bool:
 
 def is_mapped(patient: Patient, status: os.stat_result) -> bool:
     """Capabilities count where the user namespace has the owner (man 7 user_namespaces)."""
-    return number_inside(patient, status.st_uid) is not None
-
-
-def number_inside(patient: Patient, uid: int) -> "int | None":
-    """What a UID is called in the container; None if its user namespace does not have it."""
-    pid1 = patient.now.pid1
-    ranges = uid_ranges(pid1)
-    if is_in_our_user_namespace(pid1):
-        has_all = not ranges or any(count > OVERFLOW and outside == 0 for _, outside, count in ranges)
-        return None if uid == OVERFLOW and not has_all else uid
-    return next((uid - outside + inside for inside, outside, count in ranges if 0 <= uid - outside < count), None)
-
-
-def uid_ranges(process: Process) -> "list[tuple[int, int, int]]":
-    """The lines of /proc/PID/uid_map: first number inside, first number outside, how many."""
-    try:
-        rows = [line.split() for line in proc.text_of(f"/proc/{process.pid}/uid_map").splitlines()]
-    except OSError:
-        return []
-    return [(int(inside), int(outside), int(count)) for inside, outside, count in rows]
-
-
-def is_in_our_user_namespace(process: Process) -> bool:
-    try:
-        return os.readlink(f"/proc/{process.pid}/ns/user") == os.readlink("/proc/self/ns/user")
-    except OSError:  # another user's, in our container then
-        return True
+    return number_inside(patient.now.pid1, status.st_uid) is not None
 
 
 def unread(patient: Patient, error: OSError) -> None:

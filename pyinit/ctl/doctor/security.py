@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pyinit.ctl import proc
 from pyinit.ctl.container import more_rights
 from pyinit.ctl.doctor.patient import NOTE, WARNING, Finding, Patient
+from pyinit.ctl.doctor.user_namespace import is_nested
 from pyinit.identity.capabilities import NAMES
 from pyinit.message import decode, printable
 
@@ -57,8 +58,9 @@ def capabilities(patient: Patient) -> "Iterator[Finding]":
     named = patient.now.named(program)
     if more:
         shown = ", ".join(more) if len(more) <= 6 else f"{', '.join(more[:6])} and {len(more) - 6} more"
+        # In a user namespace they count for what belongs to it alone.
         yield Finding(
-            WARNING,
+            NOTE if is_nested(program) else WARNING,
             f"the program, {named}, may do what no container may by default: {shown}",
             tuple(program.evidence("Uid", "CapEff")),
             f"no --privileged, no --cap-add that is not needed; {FEWER_RIGHTS}",
