@@ -7,6 +7,7 @@ from pyinit.ctl.build import build
 from pyinit.ctl.doctor.command import doctor
 from pyinit.ctl.index import index
 from pyinit.ctl.options import prepare_output
+from pyinit.ctl.timeline.command import timeline
 from pyinit.ctl.top import top
 from pyinit.ctl.tree import tree
 
@@ -27,6 +28,7 @@ def main(context: click.Context) -> None:
 main.add_command(build)
 main.add_command(doctor)
 main.add_command(index)
+main.add_command(timeline)
 main.add_command(top)
 main.add_command(tree)
 

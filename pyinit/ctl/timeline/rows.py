@@ -1,0 +1,86 @@
+"""Which processes share a row: every one has its own, unless there are too many of them."""
+
+import shlex
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pyinit.ctl.timeline.model import ORPHAN, PYINIT, Process, Timeline, count_outcomes
+from pyinit.message import printable
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+_LEAST = 4  # rows, however few are asked for
+
+
+@dataclass(frozen=True)
+class Row:
+    """One process, or several that are much the same."""
+
+    label: str
+    processes: "list[Process]"
+
+    @property
+    def single(self) -> bool:
+        return len(self.processes) == 1
+
+    @property
+    def seen(self) -> float:
+        return min(process.seen for process in self.processes)
+
+    @property
+    def outcome(self) -> str:
+        """How they ended, in a few characters."""
+        outcomes = [outcome for outcome, _ in count_outcomes(self.processes)]
+        return outcomes[0].replace("?", "") if self.single else ", ".join(outcomes[:3]) + (", …" * (len(outcomes) > 3))
+
+
+def make(timeline: Timeline, most: int) -> "list[Row]":
+    """The rows in the order in which their processes were first heard of, about `most` of them at the most.
+
+    Orphans are grouped by name where there are too many: first those that came and went, then those that were left
+    when the program had ended, and those that were killed last. What is still too much becomes one row of all others.
+    """
+    kept = [Row(_label(process), [process]) for process in timeline.processes if process.role != ORPHAN]
+    loose = [Row(_label(process), [process]) for process in timeline.orphans]
+    kinds: "list[Callable[[Process], bool]]" = [
+        lambda process: not process.left and process.killed is None,
+        lambda process: process.left and process.killed is None,
+        lambda process: process.killed is not None,
+    ]
+    room = max(_LEAST, most - len(kept))
+    for kind in kinds:
+        if len(loose) > room:
+            loose = _group(loose, kind)
+    if len(loose) > room:
+        loose.sort(key=lambda row: len(row.processes), reverse=True)
+        others = [process for row in loose[room - 1 :] for process in row.processes]
+        names = Counter(process.name for process in others)
+        loose[room - 1 :] = [Row(f"{len(others):,} of {len(names):,} other names", others)]
+    return kept[:1] + sorted(kept[1:] + loose, key=lambda row: row.seen)
+
+
+def _group(rows: "list[Row]", suits: "Callable[[Process], bool]") -> "list[Row]":
+    """Processes of the same name that `suits` picks, together."""
+    by_name: "dict[str, list[Process]]" = {}
+    rest = []
+    for row in rows:
+        process = row.processes[0]
+        if row.single and suits(process):
+            by_name.setdefault(process.name, []).append(process)
+        else:
+            rest.append(row)
+    return rest + [
+        Row(_label(found[0]) if len(found) == 1 else f"{len(found):,} {TIMES} {_name(found[0])}", found)
+        for found in by_name.values()
+    ]
+
+
+def _label(process: Process) -> str:
+    return f"{process.pid} {_name(process)}"
+
+
+def _name(process: Process) -> str:
+    """The command line where pyinit has started it, otherwise the name that the kernel has."""
+    if process.role == PYINIT:
+        return "pyinit"
+    return printable(shlex.join(process.words) if process.words else process.name or "?")
