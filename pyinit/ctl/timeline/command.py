@@ -113,7 +113,7 @@ def _drawing(output: Path) -> "Callable[[Timeline, int], bytes]":
 
 def _choose(file: "BinaryIO", number: "int | None") -> "list[Event]":
     """The events of run `number`, by default the last; says what was left out. Raises ClickException."""
-    name = printable(file.name)
+    name = printable(str(getattr(file, "name", "standard input")))
     try:
         journal = read(file)
     except OSError as error:

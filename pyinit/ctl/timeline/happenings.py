@@ -39,7 +39,7 @@ def happenings(timeline: Timeline, scale: Scale, finest: float) -> "list[Happeni
         killed = tuple(p for p in timeline.processes if p.killed == kill.time)
         tip = [f"at {duration(kill.time)}: KILL to", *map(printable, kill.processes[:20])]
         found.append(Happening(kill.time, f"KILL to {len(kill.pids):,}", "KILL", "kill", True, tip, targets=killed))
-    return sorted(found, key=lambda each: each.time)
+    return sorted((each for each in found if each.time >= timeline.begin), key=lambda each: each.time)
 
 
 def _signals(timeline: Timeline, scale: Scale, finest: float) -> "list[Happening]":
@@ -63,12 +63,12 @@ def _signals(timeline: Timeline, scale: Scale, finest: float) -> "list[Happening
 
 
 def _signal(signal: Signal, by_pid: "dict[int, list[Process]]") -> Happening:
-    name = printable(short(signal.signal))
+    name = short(signal.signal)
     text = f"{name} from {words.sender(signal)}"
     if signal.target is None:
         text += ", not forwarded"
     elif signal.forwarded_as != signal.signal:
-        text += f" as {printable(short(signal.forwarded_as or ''))}"
+        text += f" as {short(signal.forwarded_as or '')}"
     senders = [p for p in by_pid.get(signal.sender_pid or 0, []) if words.lives(p, signal.time)]
     targets = [p for p in by_pid.get(abs(signal.target or 0), []) if words.is_target(p, signal)]
     return Happening(

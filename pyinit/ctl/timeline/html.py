@@ -10,7 +10,7 @@ from string import Template
 from click import unstyle
 
 from pyinit.ctl.timeline import scene, svg, text
-from pyinit.ctl.timeline.labels import CHARACTER, GAP, LEVELS
+from pyinit.ctl.timeline.labels import CHARACTER, GAP, INSET, LEVELS
 from pyinit.ctl.timeline.model import Timeline
 from pyinit.ctl.timeline.scene import LABELS_TOP, LEVEL, WIDTH, Scene
 
@@ -44,6 +44,7 @@ def _layout(drawn: Scene) -> "dict[str, object]":
         "levels": LEVELS,
         "character": CHARACTER,
         "gap": GAP,
+        "inset": INSET,
         "barsTop": drawn.bars_top,
         "barsBottom": drawn.bars_bottom,
         "pieces": [[piece.start, piece.end, piece.left, piece.right, piece.cut] for piece in drawn.scale.pieces],

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 LEVELS = 4
 CHARACTER = 7.2  # the width of one in pixels, about
-GAP = 8
+GAP = 8  # behind a text
+INSET = 4  # between a line and its text
 
 
 @dataclass(frozen=True)
@@ -24,15 +25,20 @@ class Placed:
 
 
 def place(labels: "list[Label]", right: float) -> "list[Placed | None]":
-    """Where each label goes, None for what finds no room up to `right`. The important ones are placed first."""
-    whole = _place(labels, right, brief=False)
-    return whole if None not in whole else _place(labels, right, brief=True)
+    """Where each label goes, None for what finds no room up to `right`: if need be, what is not important."""
+    ordered = list(range(len(labels)))
+    for brief in (False, True):
+        placed = _place(labels, right, brief, ordered)
+        if None not in placed:
+            return placed
+    return _place(labels, right, True, sorted(ordered, key=lambda number: not labels[number].important))
 
 
-def _place(labels: "list[Label]", right: float, brief: bool) -> "list[Placed | None]":
+def _place(labels: "list[Label]", right: float, brief: bool, order: "list[int]") -> "list[Placed | None]":
+    """Place them in that order, each as high as it can be."""
     placed: "list[Placed | None]" = [None] * len(labels)
     taken: "list[tuple[float, float, int]]" = []  # from, to, level
-    for number in sorted(range(len(labels)), key=lambda number: not labels[number].important):
+    for number in order:
         label = labels[number]
         text = label.brief if brief else label.text
         end = label.x + CHARACTER * len(text) + GAP
@@ -53,5 +59,5 @@ def _collide(start: float, end: float, level: int, other: "tuple[float, float, i
     if level == other_level:
         return start < other_end and other_start < end
     if level < other_level:  # ours is higher: our line passes the other
-        return other_start <= start < other_end
-    return start <= other_start < end
+        return other_start + INSET < start < other_end
+    return start + INSET < other_start < end

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pyinit.ctl.timeline.journal import Event
+from pyinit.message import printable
 
 PYINIT = "pyinit"
 PROGRAM = "program"
@@ -81,6 +82,7 @@ class Timeline:
     ended: "float | None" = None
     status: "int | None" = None
     error: "str | None" = None
+    program: "list[str]" = field(default_factory=list)  # its command line
     processes: "list[Process]" = field(default_factory=list)
     signals: "list[Signal]" = field(default_factory=list)
     drains: "list[Drain]" = field(default_factory=list)
@@ -103,7 +105,8 @@ def make(events: "list[Event]") -> Timeline:
     living = _Living(timeline)
     for event in events:
         living.take(event.kind, event.at - first, event.details)
-    _find_the_program(timeline.processes, events)
+    program = _find_the_program(timeline.processes, events)
+    timeline.program = program.words if program else []
     return timeline
 
 
@@ -121,8 +124,8 @@ def last_seconds(timeline: Timeline, seconds: float) -> Timeline:
 
 
 def short(signal: str) -> str:
-    """TERM for SIGTERM."""
-    return signal[3:] if signal.startswith("SIG") else signal
+    """TERM for SIGTERM, and nothing that a terminal would obey."""
+    return printable(signal[3:] if signal.startswith("SIG") else signal)
 
 
 def count_outcomes(processes: "list[Process]") -> "list[tuple[str, int]]":
@@ -212,11 +215,12 @@ class _Living:
                 described.ignores = bool(match[3])
 
 
-def _find_the_program(processes: "list[Process]", events: "list[Event]") -> None:
+def _find_the_program(processes: "list[Process]", events: "list[Event]") -> "Process | None":
     """Tell the program from the commands of --before and --after: its words end pyinit's command line."""
     spawned = [process for process in processes if process.role == PROGRAM]
     arguments = events[0].details["arguments"] if events[0].kind == "start" else []
     same = [each for each in spawned if each.words and arguments[-len(each.words) :] == each.words]
+    program = (same or spawned)[-1] if spawned else None
     for process in spawned:
-        if process is not (same or spawned)[-1]:
-            process.role = HOOK
+        process.role = PROGRAM if process is program else HOOK
+    return program

@@ -24,7 +24,6 @@ const headings = [...picture.querySelectorAll(".heading")].map((heading) => {
   return { ...heading.dataset, important: heading.dataset.important === "1", bottom, line, label: text,
     place: Number(heading.closest(".at").dataset.at) };
 });
-headings.sort((one, other) => other.important - one.important || one.place - other.place);
 
 const x = (place) => layout.left + layout.chart * (place - from) / (to - from);
 const shown = (place) => place >= from - 1e-9 && place <= to + 1e-9;
@@ -56,6 +55,11 @@ function clock(seconds, step) {
   return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
 }
 
+function nearACut(place) {
+  const clear = 0.03 * (to - from); // the cut has a label of its own
+  return layout.pieces.some(([, , left, right, cut]) => cut && left - clear < place && place < right + clear);
+}
+
 function ticks() {
   const found = [];
   for (const [start, end, left, right, cut] of layout.pieces) {
@@ -69,7 +73,7 @@ function ticks() {
     for (let count = Math.ceil(begin / step - 1e-9); ; count++) {
       const place = left + (count * step - start) / seconds;
       if (place > last + 1e-9) break;
-      found.push([place, clock(count * step, step)]);
+      if (!nearACut(place)) found.push([place, clock(count * step, step)]);
     }
   }
   return found;
@@ -99,8 +103,8 @@ function drawTicks() {
 
 function collide(start, end, level, [otherStart, otherEnd, otherLevel]) {
   if (level === otherLevel) return start < otherEnd && otherStart < end;
-  if (level < otherLevel) return otherStart <= start && start < otherEnd;
-  return start <= otherStart && otherStart < end;
+  if (level < otherLevel) return otherStart + layout.inset < start && start < otherEnd;
+  return start + layout.inset < otherStart && otherStart < end;
 }
 
 function placeLabels(here, brief) {
@@ -124,6 +128,10 @@ function drawLabels() {
   const here = headings.filter((heading) => shown(heading.place));
   let placed = placeLabels(here, false);
   if (placed.includes(null)) placed = placeLabels(here, true);
+  if (placed.includes(null)) {
+    here.sort((one, other) => other.important - one.important || one.place - other.place);
+    placed = placeLabels(here, true);
+  }
   here.forEach(({ line, label, bottom }, number) => {
     const found = placed[number];
     const top = found ? layout.labelsTop + layout.level * found.level : layout.barsTop - 6;

@@ -1,6 +1,7 @@
 """The scene as PNG, drawn by matplotlib, which brings its own font: twice as fine as the SVG's pixels."""
 
 import io
+import warnings
 from typing import TYPE_CHECKING
 
 from pyinit.ctl.timeline import scene
@@ -38,7 +39,9 @@ def draw(timeline: Timeline, rows: int) -> bytes:
         for shape in item.shapes:
             _shape(axes, shape, drawn)
     file = io.BytesIO()
-    figure.savefig(file, format="png", facecolor=figure.get_facecolor())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of characters that the font lacks
+        figure.savefig(file, format="png", facecolor=figure.get_facecolor())
     return file.getvalue()
 
 

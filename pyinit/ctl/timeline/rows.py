@@ -83,4 +83,9 @@ def _name(process: Process) -> str:
     """The command line where pyinit has started it, otherwise the name that the kernel has."""
     if process.role == PYINIT:
         return "pyinit"
-    return printable(shlex.join(process.words) if process.words else process.name or "?")
+    return one_line(shlex.join(process.words) if process.words else process.name or "?")
+
+
+def one_line(text: str) -> str:
+    """The text with every white space as a blank, as a short name of a long script."""
+    return printable(" ".join(text.split()))

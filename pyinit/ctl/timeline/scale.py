@@ -5,9 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import floor, log10
 
-_DOMINATES = 9.0  # a gap is cut if it is that many times as long as all that is not cut
+_DOMINATES = 5.0  # a gap is cut if it is that many times as long as all that is not cut
 _MOST_CUTS = 4
-_CUT_WIDTH = 0.06
+_SHORTEST = 1e-6  # seconds: the journal tells no less
+_CUT_WIDTH = 0.1
+_CLEAR = 0.03  # no label of a tick so near to a cut, which has one of its own
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)  # seconds
 
 
@@ -45,7 +47,7 @@ class Scale:
         """Where a time belongs, 0 to 1; what lies outside is at the edge."""
         piece = self.pieces[max(0, bisect_right(self._starts, time) - 1)]
         part = (time - piece.start) / (piece.end - piece.start)
-        return piece.left + (piece.right - piece.left) * min(1.0, max(0.0, part))
+        return min(1.0, piece.left + (piece.right - piece.left) * min(1.0, max(0.0, part)))
 
     def ticks(self, most: int) -> "list[tuple[float, str]]":
         """Round times with their labels, about `most` of them if the whole axis is one piece."""
@@ -57,9 +59,13 @@ class Scale:
             step = _round_step((piece.end - piece.start) / number)
             first = int(piece.start / step)
             for count in range(first, first + int((piece.end - piece.start) / step) + 2):
-                if piece.start <= count * step <= piece.end:
-                    ticks.append((self.place(count * step), clock(count * step, step)))
+                place = self.place(count * step)
+                if piece.start <= count * step <= piece.end and not self._is_near_a_cut(place):
+                    ticks.append((place, clock(count * step, step)))
         return ticks
+
+    def _is_near_a_cut(self, place: float) -> bool:
+        return any(piece.cut and piece.left - _CLEAR < place < piece.right + _CLEAR for piece in self.pieces)
 
 
 def _gaps_to_cut(marks: "list[float]") -> "list[tuple[float, float]]":
@@ -67,7 +73,7 @@ def _gaps_to_cut(marks: "list[float]") -> "list[tuple[float, float]]":
     gaps = sorted(zip(marks, marks[1:]), key=lambda gap: gap[0] - gap[1])
     for number, (start, end) in enumerate(gaps[:_MOST_CUTS], 1):
         rest = sum(b - a for a, b in gaps[number:])
-        if 0 < rest * _DOMINATES < end - start:
+        if _SHORTEST < rest < (end - start) / _DOMINATES:
             return gaps[:number]
     return []
 

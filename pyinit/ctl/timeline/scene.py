@@ -10,7 +10,7 @@ from typing import Union
 from pyinit.ctl.timeline import labels, rows, words
 from pyinit.ctl.timeline.happenings import Happening, happenings
 from pyinit.ctl.timeline.labels import LEVELS, Label, Placed
-from pyinit.ctl.timeline.model import ORPHAN, PYINIT, Process, Timeline
+from pyinit.ctl.timeline.model import HOOK, ORPHAN, PYINIT, Process, Timeline
 from pyinit.ctl.timeline.rows import Row
 from pyinit.ctl.timeline.scale import Scale, duration
 from pyinit.ctl.timeline.text import cells, fit
@@ -25,9 +25,9 @@ _ROW = 22
 _BAR = 12
 _LONGEST_LABEL = 30  # characters
 _TICKS = 9
-# What is nearer than this is drawn as one, in a picture and in a page with zoom.
-_FINEST = 1 / 400
-_FINEST_ZOOMED = 1 / 20000
+_ROLES = {HOOK: "--before, --after"}
+_FINEST = 1 / 400  # of the time axis: what is nearer is drawn as one
+_MOST_MARKS = 20000  # in a page with zoom, which is as fine as that allows
 
 
 @dataclass(frozen=True)
@@ -142,11 +142,12 @@ class _Maker:
     def __init__(self, timeline: Timeline, shown: "list[Row]", zoom: bool) -> None:
         self._timeline = timeline
         self._rows = shown
-        self._finest = _FINEST_ZOOMED if zoom else _FINEST
+        groups = sum(not row.single for row in shown)
+        self._finest = max(1, groups) / _MOST_MARKS if zoom else _FINEST
         self._scale = Scale(timeline.begin, timeline.duration, words.times(timeline))
         self._left = MARGIN + 8 + _CHARACTER * min(max((cells(row.label) for row in shown), default=0), _LONGEST_LABEL)
         self._chart = WIDTH - RIGHT - self._left
-        self._happenings = happenings(timeline, self._scale, self._finest)
+        self._happenings = happenings(timeline, self._scale, 5 * self._finest if zoom else 8 * _FINEST)
         self._labels = [
             Label(self._left + self._chart * self._scale.place(each.time), each.text, each.brief, each.important)
             for each in self._happenings
@@ -161,7 +162,7 @@ class _Maker:
         head, facts = words.heading(self._timeline)
         hidden = self._placed.count(None)
         if hidden:
-            facts += f", {hidden:,} of {len(self._placed):,} signals without a name here"
+            facts += f", {hidden:,} of {len(self._placed):,} labels left out"
         items = [
             Item("head", [Text(None, 28, fit(head, 95), "title", MARGIN), Text(None, 48, facts, "dim", MARGIN)]),
             *self._bands(),
@@ -170,6 +171,7 @@ class _Maker:
                 Item("row", list(self._row(*each)), words.of_row(each[1], self._timeline))
                 for each in enumerate(self._rows)
             ),
+            *self._cuts(),
             *(
                 Item("happening", list(self._happening(*each)), each[0].tip)
                 for each in zip(self._happenings, self._labels, self._placed)
@@ -203,7 +205,14 @@ class _Maker:
                 middle = (piece.left + piece.right) / 2
                 text = Text(middle, self._bottom + 16, f"≈ {duration(piece.end - piece.start)}", "dim", 0, "middle")
                 band = Bar(piece.left, piece.right, self._top, self._bottom - self._top, "cut")
-                yield Item("grid", [band, text], [f"nothing happened for {duration(piece.end - piece.start)}"])
+                yield Item("grid", [band, text])
+
+    def _cuts(self) -> "Iterator[Item]":
+        """A gap in the bars where the time axis is cut."""
+        for piece in self._scale.pieces:
+            if piece.cut:
+                middle = (piece.left + piece.right) / 2
+                yield Item("cut", [Stroke(middle, self._top, self._bottom, "background", 4)])
 
     def _row(self, number: int, row: Row) -> "Iterator[Shape]":
         middle = self._middle(number)
@@ -263,15 +272,20 @@ class _Maker:
 
     def _legend(self) -> "tuple[Item, float]":
         """What the colours mean, of those that are in the picture, and the height of the picture."""
-        entries = [(role, role) for role in dict.fromkeys(p.role for row in self._rows for p in row.processes)]
+        entries = [
+            (role, _ROLES.get(role, role))
+            for role in dict.fromkeys(p.role for row in self._rows for p in row.processes)
+        ]
         if any(process.started is None for process in self._timeline.processes):
             entries.append(("unknown", "since when is not known"))
         if any(not row.single for row in self._rows):
             entries.append((ORPHAN, "how many were reaped when"))
         if self._timeline.drains:
             entries.append(("grace", "grace period: TERM before KILL"))
+        if any(piece.cut for piece in self._scale.pieces):
+            entries.append(("cut", "nothing happened: cut short"))
         if self._timeline.signals:
-            entries.append(("signal", "signal, to pyinit and on"))
+            entries.append(("signal", "signal"))
         shapes: "list[Shape]" = []
         x, y = float(MARGIN), self._bottom + 42
         for style, text in entries:

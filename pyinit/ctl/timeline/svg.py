@@ -48,10 +48,22 @@ def element(drawn: Scene) -> str:
     )
 
 
+_FIXED = f"""\
+text {{ {_FONT} }}
+.title {{ font-size: 16px; font-weight: 600 }}
+.hit {{ fill: transparent }}
+.off {{ display: none }}
+.outcome, .killed {{ paint-order: stroke; stroke-width: 3px }}"""
+
+
 def _style() -> str:
-    light, dark = ("".join(f".{name}{{fill:{colours[n]}}}" for name, colours in COLOURS.items()) for n in (0, 1))
-    fixed = f"text{{{_FONT}}}.title{{font-size:16px;font-weight:600}}.hit{{fill:transparent}}.off{{display:none}}"
-    return f"{fixed}{light}@media (prefers-color-scheme:dark){{{dark}}}"
+    return f"{_FIXED}\n{_colours(0)}\n@media (prefers-color-scheme: dark) {{\n{_colours(1)}\n}}"
+
+
+def _colours(scheme: int) -> str:
+    """The rules for light (0) or dark (1). What says how a process ended has a rim, since lines may run behind it."""
+    rules = [f".{style} {{ fill: {colours[scheme]} }}" for style, colours in COLOURS.items()]
+    return "\n".join([*rules, f".outcome, .killed {{ stroke: {COLOURS['background'][scheme]} }}"])
 
 
 def _item(item: Item, drawn: Scene) -> str:

@@ -1,8 +1,10 @@
 """The timeline as text for a terminal, as wide as that is."""
 
+import textwrap
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 
 import click
 
@@ -37,10 +39,12 @@ TO_ASCII = str.maketrans({"…": "~", rows.TIMES: "x"})
 def draw(timeline: Timeline, width: int, most_rows: int, characters: Characters = UNICODE) -> str:
     """The picture and what happened, in lines of `width` columns at the most, with the colours of a terminal."""
     width = max(width, NARROWEST)
+    title, facts = words.heading(timeline)
     shown = rows.make(timeline, most_rows)
     return "\n".join(
         [
-            *(fit(line, width) for line in words.heading(timeline)),
+            fit(title, width),
+            *textwrap.wrap(facts, width),
             "",
             *Picture(timeline, shown, width, characters).lines(),
             "",
@@ -140,8 +144,11 @@ def _coloured(line: "list[tuple[str, str]]") -> "Iterable[str]":
 
 def _events(timeline: Timeline, width: int) -> "list[str]":
     """What happened, a line each: from the middle is left out what would be too much."""
-    happened = words.events(timeline)
-    lines = [fit(f"{duration(time):>10}  {text}", width) for time, text in happened]
+    lines = []
+    for text, together in groupby(words.events(timeline), key=lambda each: each[1]):
+        times = [time for time, _ in together]
+        again = f", {len(times):,} times until {duration(times[-1])}" if len(times) > 1 else ""
+        lines.append(fit(f"{duration(times[0]):>10}  {text}{again}", width))
     if len(lines) > _MOST_EVENTS:
         half = _MOST_EVENTS // 2
         lines[half:-half] = [f"{'':>10}  … {len(lines) - 2 * half} more …"]

@@ -4,20 +4,19 @@ import shlex
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
-from pyinit.ctl.timeline.model import HOOK, PROGRAM, Process, Signal, Timeline, count_outcomes, short
-from pyinit.ctl.timeline.rows import TIMES, Row
+from pyinit.ctl.timeline.model import HOOK, Process, Signal, Timeline, count_outcomes, short
+from pyinit.ctl.timeline.rows import TIMES, Row, one_line
 from pyinit.ctl.timeline.scale import duration
 from pyinit.message import printable
 
 
 def heading(timeline: Timeline) -> "list[str]":
     """What ran; when, for how long, and how it ended."""
-    program = next((process for process in timeline.processes if process.role == PROGRAM), None)
-    title = printable(shlex.join(program.words)) if program and program.words else "no program"
+    title = one_line(shlex.join(timeline.program)) or "no program"
     start = datetime.fromtimestamp(timeline.time, timezone.utc)
     facts = [f"{start:%Y-%m-%d %H:%M:%S} UTC", duration(timeline.duration)]
     if timeline.ended is None:
-        facts.append("no end yet")
+        facts.append("no end in the journal")
     elif timeline.error:
         facts.append(f"not started: status {timeline.status}")
     else:
@@ -27,6 +26,8 @@ def heading(timeline: Timeline) -> "list[str]":
         facts.append(f"{plural(reaped, 'orphan')} reaped")
     if timeline.begin:
         facts.append(f"the last {duration(timeline.duration - timeline.begin)}")
+    if timeline.before:
+        facts.append(f"{plural(timeline.before, 'process')} ended before")
     return [title, ", ".join(facts)]
 
 
@@ -90,14 +91,14 @@ def sender(signal: Signal) -> str:
 
 def of_signal(signal: Signal) -> str:
     """Who sent it, and what became of it."""
-    name = printable(short(signal.signal))
+    name = short(signal.signal)
     came = f"{name} from {'a sender that is not known' if signal.sender_pid is None else sender(signal)}"
     if signal.sender_uid:
         came += f" (UID {signal.sender_uid})"
     if signal.target is None:
         return f"{came}, not forwarded"
     target = f"process group {-signal.target}" if signal.target < 0 else str(signal.target)
-    return f"{came}, forwarded as {printable(short(signal.forwarded_as or ''))} to {target}"
+    return f"{came}, forwarded as {short(signal.forwarded_as or '')} to {target}"
 
 
 def of_row(row: Row, timeline: Timeline) -> "list[str]":
