@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from pyinit.ctl.timeline.rows import TIMES
 from pyinit.ctl.timeline.svg import COLOURS
 from pyinit.ctl.timeline.text import cells
 from tests.support import DEADLINE, REPOSITORY, Pyinit, Terminal, wait_until
+
+# click 8.1 keeps standard error apart only if it is told so, and 8.2 has no such option.
+APART: "dict[str, Any]" = {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
+RUNNER = CliRunner(**APART)
 
 # Leaves a process that handles TERM and one that ignores it.
 LEAVES = """
@@ -32,7 +37,7 @@ trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done
 def timeline(*arguments: "str | Path", data: "bytes | None" = None, **environment: str) -> Result:
     """Run the command, 80 columns wide and not on a terminal, unless the environment says otherwise."""
     variables = {"COLUMNS": "80", **environment}
-    return CliRunner().invoke(main, ["timeline", *map(str, arguments)], input=data, env=variables)
+    return RUNNER.invoke(main, ["timeline", *map(str, arguments)], input=data, env=variables)
 
 
 def run_timeline(*arguments: str, env: "dict[str, str] | None" = None) -> "subprocess.CompletedProcess[str]":
@@ -138,6 +143,16 @@ def test_a_running_container_is_drawn_as_far_as_it_is(pyinit: Pyinit, tmp_path: 
         assert "no end in the journal" in timeline(journal).stdout
 
 
+def test_a_signal_after_the_programs_end_goes_to_all_that_is_left(pyinit: Pyinit, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    with pyinit.start("--wait-all", "--events", journal, "--", "sh", "-c", "(sleep 1000 &); exit 3") as run:
+        wait_until(lambda: journal.exists() and '"status": 3' in journal.read_text(), "the program is reaped")
+        run.send(15)
+        assert run.finish()[0] == 3
+    assert [signal["to_the_rest"] for signal in model(journal)["signals"]] == [True]
+    assert "TERM from outside, sent to all that was left" in timeline(journal).stdout
+
+
 def test_thousands_of_short_orphans_share_a_row(pyinit: Pyinit, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     script = "for i in $(seq 1200); do (true &); done; (sh -c 'exit 3' &); (sleep 1000 &); exit 0"
@@ -202,10 +217,12 @@ serve --port 80
 21 worker         ··································░░░░░┫                  TERM
 22 deaf           ··································░░░░░░░░░░░░░░░░✖░░┫    KILL
 
+━ alive, · since when is not known, ┫ reaped, ▼ signal, ░ got TERM, ✖ got KILL
+
    4.000 s  TERM from outside, forwarded as TERM to process group 7
    6.000 s  the program has left 2 processes: TERM, and KILL in 3 s
    9.000 s  KILL to 22 (deaf, ignores it)
-    10.0 s  pyinit ends with status 0
+  10.000 s  pyinit ends with status 0
 """
 
 
@@ -265,6 +282,33 @@ def test_fewer_rows_group_the_orphans(small: Path) -> None:
         "21 worker",
         "22 deaf",
     ]
+
+
+def test_hours_without_an_event_do_not_hide_the_stop(small: Path) -> None:
+    """The time axis is cut, says so, and gives the seconds of the stop most of its length."""
+    lines = [json.loads(line) for line in SMALL.splitlines()]
+    for line in lines[3:]:
+        line["monotonic"] += 36000
+    small.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert timeline(small, "-o", small.with_suffix(".svg")).exit_code == 0
+    written = texts(small.with_suffix(".svg"))
+    assert "≈ 10 h 0 min" in written
+    assert {"0 s", "10:00:07"} <= set(written)
+    shown = timeline(small).stdout.split("\n\n")[1].splitlines()
+    assert "≈≈≈" in shown[0]
+    assert shown[5].count("░") > 15
+
+
+def test_the_end_is_named_among_hundreds_of_signals(small: Path) -> None:
+    many = [entry("signal", 3 + n / 500, signal="SIGHUP", sender_pid=0, sender_uid=0) for n in range(499)]
+    lines = SMALL.splitlines(keepends=True)
+    small.write_text("".join([*lines[:3], *many, *lines[3:]]))
+    assert timeline(small, "-o", small.with_suffix(".svg")).exit_code == 0
+    written = texts(small.with_suffix(".svg"))
+    assert any(text.startswith(f"HUP {TIMES}") for text in written)
+    assert {"TERM", "TERM to 2"} <= set(written)
+    assert any(text.endswith("labels left out") for text in written)
+    assert "HUP from outside, not forwarded, 499 times until 3.996 s" in timeline(small).stdout
 
 
 # ---- Journals that are not whole, and what is no journal

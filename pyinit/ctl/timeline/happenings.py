@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pyinit.ctl.timeline import words
 from pyinit.ctl.timeline.model import Process, Signal, Timeline, short
 from pyinit.ctl.timeline.rows import TIMES
-from pyinit.ctl.timeline.scale import Scale, duration
+from pyinit.ctl.timeline.scale import Scale, moment
 from pyinit.message import printable
 
 _ASKS_TO_END = ("SIGTERM", "SIGINT", "SIGQUIT")
@@ -30,14 +30,15 @@ def happenings(timeline: Timeline, scale: Scale, finest: float) -> "list[Happeni
     """All of them in the order of their time. Equal signals less than `finest` apart on the axis are one."""
     found = _signals(timeline, scale, finest)
     for drain in timeline.drains:
-        left = tuple(p for p in timeline.processes if p.left and p.pid in drain.left)
-        tip = [f"at {duration(drain.time)}: {words.of_drain(len(drain.left), drain.grace)}"]
+        pids = set(drain.left)
+        left = tuple(process for process in timeline.processes if process.left and process.pid in pids)
+        tip = [f"at {moment(drain.time)}: {words.of_drain(len(drain.left), drain.grace)}"]
         number = len(drain.left)
         text = f"TERM to {number:,} left, KILL in {drain.grace:g} s"
         found.append(Happening(drain.time, text, f"TERM to {number:,}", "drain", True, tip, targets=left))
     for kill in timeline.kills:
         killed = tuple(p for p in timeline.processes if p.killed == kill.time)
-        tip = [f"at {duration(kill.time)}: KILL to", *map(printable, kill.processes[:20])]
+        tip = [f"at {moment(kill.time)}: KILL to", *map(printable, kill.processes[:20])]
         found.append(Happening(kill.time, f"KILL to {len(kill.pids):,}", "KILL", "kill", True, tip, targets=killed))
     return sorted((each for each in found if each.time >= timeline.begin), key=lambda each: each.time)
 
@@ -66,7 +67,7 @@ def _signal(signal: Signal, by_pid: "dict[int, list[Process]]") -> Happening:
     name = short(signal.signal)
     text = f"{name} from {words.sender(signal)}"
     if signal.target is None:
-        text += ", not forwarded"
+        text += ", to all left" if signal.to_the_rest else ", not forwarded"
     elif signal.forwarded_as != signal.signal:
         text += f" as {short(signal.forwarded_as or '')}"
     senders = [p for p in by_pid.get(signal.sender_pid or 0, []) if words.lives(p, signal.time)]
@@ -77,7 +78,7 @@ def _signal(signal: Signal, by_pid: "dict[int, list[Process]]") -> Happening:
         name,
         "signal",
         signal.signal in _ASKS_TO_END,
-        [f"at {duration(signal.time)}: {words.of_signal(signal)}"],
+        [f"at {moment(signal.time)}: {words.of_signal(signal)}"],
         True,
         senders[0] if senders else None,
         tuple(targets[:1]),

@@ -53,6 +53,7 @@ class Signal:
     forwarded: "float | None" = None
     forwarded_as: "str | None" = None
     target: "int | None" = None  # a pid, or minus a process group
+    to_the_rest: bool = False  # the program had ended (--wait-all): it went to every process that was left
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ class _Living:
         self._timeline = timeline
         self._by_pid: "dict[int, Process]" = {}
         self._senders: "dict[int, float]" = {}  # seen first as the sender of a signal
+        self._spawned = False
         self._waiting: "Signal | None" = None  # its `forwarded` would come next
 
     def take(self, kind: str, at: float, details: "dict[str, Any]") -> None:
@@ -148,6 +150,7 @@ class _Living:
             self._add(Process(details["pid"], PYINIT, "pyinit", details["arguments"], at, at))
         elif kind == "spawn":
             words = details["program"]
+            self._spawned = True
             self._add(Process(details["pid"], PROGRAM, words[0] if words else "", words, at, at))
         elif kind == "signal":
             self._signal(at, details)
@@ -183,6 +186,7 @@ class _Living:
         if sender and sender not in self._by_pid:
             self._senders.setdefault(sender, at)
         self._waiting = Signal(at, details["signal"], sender, details["sender_uid"])
+        self._waiting.to_the_rest = self._spawned and not any(p.role == PROGRAM for p in self._by_pid.values())
         self._timeline.signals.append(self._waiting)
 
     def _forwarded(self, at: float, details: "dict[str, Any]", signal: "Signal | None") -> None:

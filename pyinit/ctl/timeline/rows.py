@@ -51,12 +51,14 @@ def make(timeline: Timeline, most: int) -> "list[Row]":
     for kind in kinds:
         if len(loose) > room:
             loose = _group(loose, kind)
+    last = []
     if len(loose) > room:
         loose.sort(key=lambda row: len(row.processes), reverse=True)
         others = [process for row in loose[room - 1 :] for process in row.processes]
         names = Counter(process.name for process in others)
-        loose[room - 1 :] = [Row(f"{len(others):,} of {len(names):,} other names", others)]
-    return kept[:1] + sorted(kept[1:] + loose, key=lambda row: row.seen)
+        last = [Row(f"{len(others):,} of {len(names):,} other names", others)]
+        loose = loose[: room - 1]
+    return kept[:1] + sorted(kept[1:] + loose, key=lambda row: row.seen) + last
 
 
 def _group(rows: "list[Row]", suits: "Callable[[Process], bool]") -> "list[Row]":

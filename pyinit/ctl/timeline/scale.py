@@ -101,6 +101,11 @@ def clock(seconds: float, step: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{exact}" if minutes >= 60 else f"{minutes}:{exact}"
 
 
+def moment(seconds: float) -> str:
+    """When something happened, to the millisecond: `4.000 s`, `8:20:00.700`."""
+    return clock(seconds, 0.001)
+
+
 def duration(seconds: float) -> str:
     """How long something took: `0.312 s`, `12.3 s`, `5 min 30 s`, `10 h 2 min`, `3 d 4 h`."""
     if seconds < 10:

@@ -189,12 +189,12 @@ class _Maker:
     def _bands(self) -> "Iterator[Item]":
         """The grace periods: from the first TERM to the end of the last that got it."""
         for drain in self._timeline.drains:
-            ends = [
-                p.reaped for p in self._timeline.processes if p.left and p.reaped is not None and p.pid in drain.left
-            ]
-            end = max(ends, default=self._timeline.duration)
-            height = self._bottom - self._top
-            yield Item("grid", [Bar(self._place(drain.time), self._place(end), self._top, height, "grace")])
+            pids = set(drain.left)
+            left = [process for process in self._timeline.processes if process.left and process.pid in pids]
+            end = max((each.reaped for each in left if each.reaped is not None), default=self._timeline.duration)
+            if end > self._timeline.begin:
+                height = self._bottom - self._top
+                yield Item("grid", [Bar(self._place(drain.time), self._place(end), self._top, height, "grace")])
 
     def _grid(self) -> "Iterator[Item]":
         for place, label in self._scale.ticks(_TICKS):

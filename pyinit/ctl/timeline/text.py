@@ -11,7 +11,7 @@ import click
 from pyinit.ctl.timeline import rows, words
 from pyinit.ctl.timeline.model import HOOK, ORPHAN, PROGRAM, PYINIT, Process, Timeline
 from pyinit.ctl.timeline.rows import Row
-from pyinit.ctl.timeline.scale import Scale, duration
+from pyinit.ctl.timeline.scale import Scale, moment
 
 NARROWEST = 40  # columns; less is drawn as wide as this
 _MOST_EVENTS = 20  # lines below the picture
@@ -47,6 +47,8 @@ def draw(timeline: Timeline, width: int, most_rows: int, characters: Characters 
             *textwrap.wrap(facts, width),
             "",
             *Picture(timeline, shown, width, characters).lines(),
+            "",
+            *textwrap.wrap(_legend(timeline, shown, characters), width),
             "",
             *_events(timeline, width),
         ]
@@ -131,6 +133,21 @@ class Picture:
         return round(self._scale.place(time) * (self._columns - 1))
 
 
+def _legend(timeline: Timeline, shown: "list[Row]", characters: Characters) -> str:
+    """What the characters mean, of those that are there."""
+    processes = [row.processes[0] for row in shown if row.single]
+    entries = [
+        (True, characters.alive, "alive"),
+        (any(each.started is None for each in processes), characters.unknown, "since when is not known"),
+        (any(each.reaped is not None for each in processes), characters.reaped, "reaped"),
+        (len(processes) < len(shown), characters.density[-1], "how many were reaped when"),
+        (bool(timeline.signals), characters.signal, "signal"),
+        (any(each.left for each in processes), characters.drain, "got TERM"),
+        (any(each.killed is not None for each in processes), characters.kill, "got KILL"),
+    ]
+    return ", ".join(f"{character} {meaning}" for there, character, meaning in entries if there)
+
+
 def _coloured(line: "list[tuple[str, str]]") -> "Iterable[str]":
     """The characters with colours, each as long as it holds."""
     start = 0
@@ -147,8 +164,8 @@ def _events(timeline: Timeline, width: int) -> "list[str]":
     lines = []
     for text, together in groupby(words.events(timeline), key=lambda each: each[1]):
         times = [time for time, _ in together]
-        again = f", {len(times):,} times until {duration(times[-1])}" if len(times) > 1 else ""
-        lines.append(fit(f"{duration(times[0]):>10}  {text}{again}", width))
+        again = f", {len(times):,} times until {moment(times[-1])}" if len(times) > 1 else ""
+        lines.append(fit(f"{moment(times[0]):>10}  {text}{again}", width))
     if len(lines) > _MOST_EVENTS:
         half = _MOST_EVENTS // 2
         lines[half:-half] = [f"{'':>10}  … {len(lines) - 2 * half} more …"]

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 from pyinit.ctl.timeline.model import HOOK, Process, Signal, Timeline, count_outcomes, short
 from pyinit.ctl.timeline.rows import TIMES, Row, one_line
-from pyinit.ctl.timeline.scale import duration
+from pyinit.ctl.timeline.scale import duration, moment
 from pyinit.message import printable
 
 
@@ -96,7 +96,7 @@ def of_signal(signal: Signal) -> str:
     if signal.sender_uid:
         came += f" (UID {signal.sender_uid})"
     if signal.target is None:
-        return f"{came}, not forwarded"
+        return f"{came}, {'sent to all that was left' if signal.to_the_rest else 'not forwarded'}"
     target = f"process group {-signal.target}" if signal.target < 0 else str(signal.target)
     return f"{came}, forwarded as {short(signal.forwarded_as or '')} to {target}"
 
@@ -112,17 +112,17 @@ def of_process(process: Process, timeline: Timeline) -> "list[str]":
     if process.words:
         lines.append(printable(shlex.join(process.words)))
     if process.started is not None:
-        lines.append(f"started at {duration(process.started)}")
+        lines.append(f"started at {moment(process.started)}")
     elif process.seen != process.reaped:
-        lines.append(f"there at {duration(process.seen)}, since when is not known")
+        lines.append(f"there at {moment(process.seen)}, since when is not known")
     if process.left:
         lines.append("still there when the program had ended: got TERM")
     if process.killed is not None:
-        lines.append(f"{'ignored its signal, ' if process.ignores else ''}got KILL at {duration(process.killed)}")
+        lines.append(f"{'ignored its signal, ' if process.ignores else ''}got KILL at {moment(process.killed)}")
     if process.reaped is not None:
         adopted = "adopted by then, and " if process.started is None else ""
         how = f"ended by {short(process.signal)}, " if process.signal else ""
-        lines.append(f"{adopted}reaped at {duration(process.reaped)}: {how}status {process.status}")
+        lines.append(f"{adopted}reaped at {moment(process.reaped)}: {how}status {process.status}")
     elif process.role != "pyinit":
         lines.append(
             "not reaped by pyinit" if timeline.ended is not None else "still there, as far as the journal goes"
@@ -133,7 +133,7 @@ def of_process(process: Process, timeline: Timeline) -> "list[str]":
 def of_group(processes: "list[Process]") -> "list[str]":
     first = min(process.seen for process in processes)
     last = max(process.reaped or process.seen for process in processes)
-    lines = [f"{len(processes):,} orphans, {duration(first)} to {duration(last)}"]
+    lines = [f"{len(processes):,} orphans, {moment(first)} to {moment(last)}"]
     for outcome, count in count_outcomes(processes)[:5]:
         what = "not reaped by pyinit" if outcome == "?" else f"status {outcome}" if outcome.isdigit() else outcome
         lines.append(f"{count:,} {TIMES} {what}")
