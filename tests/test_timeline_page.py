@@ -111,6 +111,8 @@ def test_the_buttons_zoom(opened: Browser) -> None:
     opened.click("#out")
     assert bar(opened, WORKER, "orphan") == pytest.approx(before)
     opened.click("#in")
+    opened.press("ArrowRight")
+    assert opened.value("[from, to]") == pytest.approx([0.35, 0.85])
     opened.click("#in")
     opened.click("#whole")
     assert bar(opened, WORKER, "orphan") == pytest.approx(before)

@@ -249,18 +249,21 @@ element.addEventListener("pointermove", (event) => {
 });
 element.addEventListener("pointerleave", () => tell(null));
 
-const keys = {
+const everywhere = {
   "+": () => zoom(2),
   "=": () => zoom(2),
   "-": () => zoom(0.5),
   "0": () => show(0, 1),
-  Home: () => show(0, to - from),
-  End: () => show(1, to - from),
   ArrowLeft: () => move(-0.2),
   ArrowRight: () => move(0.2),
+  Escape: () => tell(null),
+};
+// Elsewhere these move the page.
+const inPicture = {
+  Home: () => show(0, to - from),
+  End: () => show(1, to - from),
   ArrowUp: () => step(-1),
   ArrowDown: () => step(1),
-  Escape: () => tell(null),
 };
 
 // Go to the next thing, or the one before, and tell of it.
@@ -273,8 +276,9 @@ function step(by) {
   tell(next, ...whereIs(next));
 }
 
-element.addEventListener("keydown", (event) => {
-  const act = !event.ctrlKey && !event.altKey && !event.metaKey && keys[event.key];
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  const act = everywhere[event.key] ?? (element.contains(event.target) ? inPicture[event.key] : undefined);
   if (!act) return;
   event.preventDefault();
   act();
