@@ -1,60 +1,223 @@
-"""Start-up: the time from exec to the end of `true` under pyinit, as a ratio to the bare interpreter's.
+"""Start-up: from exec to the program's first instruction, and from exec to the end of `true`.
 
-    python -m benchmarks.startup [--runs N] [--python PATH]
-
-Every command runs as PID 1 of a PID namespace, which adds the same to each. The runs are interleaved and their order is
-shuffled, so that a machine whose speed drifts does not favour one of them. Needs root.
+Each command runs as PID 1 of a PID namespace of its own. The ratios are to `python3 -IS -c pass`, from exec to exit, of
+the same interpreter and the same round: nothing that is written in Python can take less than that.
 """
 
-import os
-import random
-import statistics
-import tempfile
-import time
+import re
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import click
+from benchmarks import peers
+from benchmarks.plots import Figure, bars
+from benchmarks.runner import Lab, MeasureError, Result
+from benchmarks.stats import ratio, summary
+from benchmarks.table import Table, number, times
 
-from pyinit.ctl import zipapp
+TITLE = "Start-up"
+PROGRAM = "/bin/true"
+BARE = "python3 -IS -c pass"
 
-NAMESPACE = ["/usr/bin/unshare", "--pid", "--fork"]
-
-
-def seconds(command: "list[str]") -> float:
-    """How long a command runs."""
-    start = time.perf_counter()
-    pid = os.posix_spawn(command[0], command, os.environ)
-    if os.waitpid(pid, 0)[1]:
-        raise click.ClickException(f"failed: {' '.join(command)}")
-    return time.perf_counter() - start
-
-
-@click.command()
-@click.option("--runs", default=100, show_default=True, help="How often each command runs.")
-@click.option("--python", default="/usr/bin/python3", show_default=True, help="The interpreter to measure with.")
-def main(runs: int, python: str) -> None:
-    """Compare pyinit's start-up with the bare interpreter's and tini's."""
-    with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory, "pyinit")
-        zipapp.build(file, python)
-        commands = {
-            "python3 -IS -c pass": [*NAMESPACE, python, "-IS", "-c", "pass"],
-            "pyinit -- true": [*NAMESPACE, str(file), "--", "/bin/true"],
-            "pyinit -w -- true": [*NAMESPACE, str(file), "-w", "--", "/bin/true"],
-            "pyinit -u nobody -- true": [*NAMESPACE, str(file), "-u", "nobody", "--", "/bin/true"],
-            "true": [*NAMESPACE, "/bin/true"],
-        }
-        if Path("/usr/bin/tini").exists():
-            commands["tini -- true"] = [*NAMESPACE, "/usr/bin/tini", "--", "/bin/true"]
-        times: "dict[str, list[float]]" = {name: [] for name in commands}
-        for _ in range(runs):
-            for name in random.sample(list(commands), len(commands)):
-                times[name].append(seconds(commands[name]))
-    base = statistics.median(times["python3 -IS -c pass"])
-    for name, values in times.items():
-        median = statistics.median(values)
-        click.echo(f"{name:25} median {median * 1000:6.2f} ms   ratio {median / base:5.3f}")
+# For each family of options what comes before `--`. {secrets} is a directory with three files. The user has the wanted
+# IDs already, as in each start of a container but the first.
+FAMILIES = {
+    "pyinit": (),
+    "pyinit -w": ("-w",),
+    "pyinit --grace 5": ("--grace", "5"),
+    "pyinit --user nobody": ("--user", peers.USER),
+    "pyinit --match 65534": ("--user", peers.USER, "--match", "65534"),
+    "pyinit --secrets DIR": ("--secrets", "{secrets}"),
+    "pyinit --exec --user nobody": ("--exec", "--user", peers.USER),
+}
 
 
-if __name__ == "__main__":
-    main()
+@dataclass(frozen=True)
+class Case:
+    """What is started. `base`: the name of the case that it is compared with."""
+
+    command: "Callable[[list[str]], list[str]]"
+    base: str
+    program: bool = True  # whether it starts a program at all
+    ends: bool = True  # whether it ends with its program
+
+
+def families(lab: Lab) -> "dict[str, list[str]]":
+    """For each family of options the words before the program's."""
+    secrets = lab.directory / "secrets"
+    if not secrets.exists():
+        secrets.mkdir()
+        for name in ("DATABASE_PASSWORD", "SESSION_KEY", "API_TOKEN"):
+            (secrets / name).write_text("swordfish\n")
+    return {
+        name: [str(lab.pyinit), *(word.format(secrets=secrets) for word in options), "--"]
+        for name, options in FAMILIES.items()
+    }
+
+
+def cases(lab: Lab) -> "dict[str, Case]":
+    """By name: the bare interpreter, the peers and pyinit in all its forms."""
+    found = {name: Case(peer.command, BARE, ends=peer.ends) for name, peer in lab.peers.items()}
+    for version, python in lab.pythons.items():
+        first = python == lab.python
+        mark = "" if first else f" ({version})"
+        bare = BARE + mark
+        file = str(lab.built(version))
+        found[bare] = Case(lambda _, python=python: [python, "-IS", "-c", "pass"], bare, program=False)  # type: ignore[misc]
+        if not first:
+            found[f"pyinit{mark}"] = Case(peers.before(file, "--"), bare)
+        found[f"python3 FILE{mark}"] = Case(peers.before(python, file, "--"), bare)
+    found.update({name: Case(peers.before(*words), BARE) for name, words in families(lab).items()})
+    return found
+
+
+def first_instruction(lab: Lab, case: Case) -> float:
+    """Milliseconds from exec to the program's first instruction."""
+    with lab.start(case.command([lab.native("clock")])) as init:
+        assert init.process.stdout is not None
+        line = init.process.stdout.readline()
+        if not line.strip().isdigit():
+            raise MeasureError(f"{init.command} did not run the program: {init.complaints()}")
+        return (int(line) - init.exec_time) / 1e6
+
+
+def whole_run(lab: Lab, case: Case) -> float:
+    """Milliseconds from exec to the end of `true`."""
+    with lab.start(case.command([PROGRAM]), stdout=subprocess.DEVNULL) as init:
+        end, status, _ = init.finish()
+        if status:
+            raise MeasureError(f"failed: {' '.join(init.command)}: {init.complaints()}")
+        return (end - init.exec_time) / 1e6
+
+
+def measure(lab: Lab) -> Result:
+    """All cases, both times, in each round."""
+    every = cases(lab)
+    kinds = {f"{name}\0first": name for name, case in every.items() if case.program}
+    kinds.update({f"{name}\0exit": name for name, case in every.items() if case.ends})
+    result: Result = {name: {"base": case.base, "first_ms": [], "exit_ms": []} for name, case in every.items()}
+    for _, kind in lab.rounds(TITLE, list(kinds), lab.runs(full=60, quick=3)):
+        name = kinds[kind]
+        if kind.endswith("first"):
+            result[name]["first_ms"].append(first_instruction(lab, every[name]))
+        else:
+            result[name]["exit_ms"].append(whole_run(lab, every[name]))
+    for entry in result.values():
+        base = result[entry["base"]]["exit_ms"]
+        for which in ("first", "exit"):
+            values = entry[f"{which}_ms"]
+            if values:
+                entry[f"{which}_summary"] = summary(values)
+                entry[f"{which}_ratio"] = ratio(values, base)
+    return {"cases": result, "steps": steps(lab), "imports": imports(lab)}
+
+
+def table(result: Result) -> "list[Table]":
+    rows = []
+    for name, entry in sorted(result["cases"].items(), key=lambda item: median(item[1])):
+        cells = [name]
+        for which in ("first", "exit"):
+            values = entry.get(f"{which}_summary", {})
+            cells += [number(values.get("p50", float("nan"))), times(entry.get(f"{which}_ratio"))]
+        rows.append(cells)
+    note = f"Medians. Ratios are to `{BARE}` of the same interpreter, from exec to exit."
+    headers = ["", "first instruction, ms", "ratio", "exit of `true`, ms", "ratio"]
+    tables = [Table("Start-up: from exec to the program's first instruction, and to its end", headers, rows, note)]
+    if result["steps"]:
+        rows = [[step["what"], str(step["calls"]), number(step["ms"])] for step in result["steps"]]
+        tables.append(Table("Where a start's time goes, under strace", ["", "system calls", "ms"], rows))
+    rows = []
+    for name, found in result["imports"].items():
+        slowest = sorted(found, key=lambda each: -each[1])[:3]
+        total = sum(us for _, us in found) / 1000
+        rows.append([name, str(len(found)), number(total), ", ".join(f"{each} {us} µs" for each, us in slowest)])
+    tables.append(Table("What is imported beyond what the interpreter has", ["", "modules", "ms", "the slowest"], rows))
+    return tables
+
+
+def median(entry: Result) -> float:
+    found = entry.get("exit_summary") or entry["first_summary"]
+    return float(found["p50"])
+
+
+def plot(result: Result) -> "list[Figure]":
+    """The cases of the first interpreter, the fastest first."""
+    chosen = {name: entry for name, entry in result["cases"].items() if "(" not in name and name != "supervisord"}
+    names = sorted(chosen, key=lambda name: median(chosen[name]))
+    series = {
+        "exec to first instruction": [chosen[name].get("first_summary", {}).get("p50", 0) for name in names],
+        "exec to exit of true": [chosen[name].get("exit_summary", {}).get("p50", 0) for name in names],
+    }
+    return [bars("startup", "Start-up as PID 1 (median)", "milliseconds", names, series)]
+
+
+STEPS = (
+    ("the interpreter starts", None),
+    ("pyinit's file runs, up to the start of the program", "open"),
+    ("the program is started and runs, pyinit waits", "spawn"),
+    ("pyinit reaps and ends", "reap"),
+)
+
+
+def steps(lab: Lab) -> "list[dict[str, object]]":
+    """The system calls of one start, and the time between them, by step; strace makes each call slower.
+
+    strace runs outside of the namespace and follows the starter into it.
+    """
+    trace = lab.directory / "trace"
+    command = ["strace", "-f", "-ttt", "-o", str(trace), lab.native("starter"), "1", "-1", ""]
+    try:
+        done = subprocess.run([*command, str(lab.pyinit), "--", PROGRAM], stdin=subprocess.DEVNULL, capture_output=True)
+    except FileNotFoundError:
+        return []
+    if done.returncode:
+        return []
+    return by_step(trace.read_text().splitlines(), lab.pyinit)
+
+
+def by_step(trace: "list[str]", file: Path) -> "list[dict[str, object]]":
+    """Divide the lines of PID 1 at what begins each step."""
+    lines = [line.split(None, 2) for line in trace]
+    pid = next(pid for pid, _, call in lines if call.startswith(f'execve("{file}"'))
+    marks = {"open": rf'open(at)?\(.*"{re.escape(str(file))}"', "spawn": r"v?fork|clone3?\(", "reap": r"wait4|waitid"}
+    found: "list[dict[str, object]]" = []
+    began = 0.0
+    step = -1
+    calls = 0
+    started = False
+    for owner, moment, call in lines:
+        if owner != pid:
+            continue
+        started = started or call.startswith(f'execve("{file}"')
+        if not started:
+            continue
+        mark = STEPS[step + 1][1] if step + 1 < len(STEPS) else ""
+        if step < 0 or (mark and re.match(marks[mark], call)):
+            if step >= 0:
+                found.append({"what": STEPS[step][0], "calls": calls, "ms": (float(moment) - began) * 1000})
+            began, calls, step = float(moment), 0, step + 1
+        calls += "resumed>" not in call
+        last = float(moment)
+    found.append({"what": STEPS[step][0], "calls": calls, "ms": (last - began) * 1000})
+    return found
+
+
+def imports(lab: Lab) -> "dict[str, list[tuple[str, int]]]":
+    """For each family of options: the modules that are imported, each with its own microseconds (-X importtime).
+
+    The modules that run at each start are not imported but run by the file's boot code: they do not show here.
+    """
+    bare = {name for name, _ in imported(lab, ["-c", "pass"])}
+    boot = Path(lab.pyinit).read_bytes().split(b"\n", 1)[0].decode().partition(" -ISc")[2]
+    return {
+        name: [(module, us) for module, us in imported(lab, ["-c", boot, *words, PROGRAM]) if module not in bare]
+        for name, words in families(lab).items()
+    }
+
+
+def imported(lab: Lab, words: "list[str]") -> "list[tuple[str, int]]":
+    command = [lab.native("starter"), "1", "-1", "", lab.python, "-IS", "-X", "importtime", *words]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    found = re.findall(r"^import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)$", done.stderr, re.MULTILINE)
+    return [(name, int(us)) for us, name in found]

@@ -1,0 +1,102 @@
+"""Plots, in one style: readable at the width of a README, in SVG and PNG."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("agg")
+from matplotlib import figure as drawn
+from matplotlib import pyplot
+
+WIDTH = 8.0  # inches
+RESOLUTION = 110  # dots an inch: 880 dots, about as wide as a README
+COLOURS = {
+    "pyinit": "#d62728",
+    "tini": "#1f77b4",
+    "dumb-init": "#2ca02c",
+    "catatonit": "#9467bd",
+    "none": "#7f7f7f",
+    "sh -c": "#8c564b",
+    "my_init": "#e377c2",
+    "supervisord": "#bcbd22",
+}
+STYLE: Any = {
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "svg.hashsalt": "pyinit",  # the same names for the same plot
+    "figure.constrained_layout.use": True,
+}
+
+
+class Figure:
+    """A plot under the name of its files."""
+
+    def __init__(self, name: str, figure: "drawn.Figure") -> None:
+        self.name = name
+        self._figure = figure
+
+    def save(self, directory: Path) -> None:
+        for suffix in ("svg", "png"):
+            self._figure.savefig(directory / f"{self.name}.{suffix}", dpi=RESOLUTION)
+        pyplot.close(self._figure)
+
+
+def bars(name: str, title: str, axis: str, labels: "Sequence[str]", series: "Mapping[str, Sequence[float]]") -> Figure:
+    """Horizontal bars with their values, for each label one of each series."""
+    with pyplot.rc_context(STYLE):
+        figure, axes = pyplot.subplots(figsize=(WIDTH, 1.2 + 0.3 * len(labels) * len(series)))
+        height = 0.8 / len(series)
+        for number, (label, values) in enumerate(series.items()):
+            places = [place + number * height for place in range(len(labels))]
+            drawn = axes.barh(places, values, height, label=label, alpha=1 - 0.45 * number, color="#1f77b4")
+            axes.bar_label(drawn, [f"{value:.3g}" if value else "" for value in values], padding=3, fontsize=9)
+        axes.set_yticks([place + 0.4 - height / 2 for place in range(len(labels))], labels)
+        for text in axes.get_yticklabels():
+            text.set_fontweight("bold" if text.get_text().startswith("pyinit") else "normal")
+        axes.invert_yaxis()
+        axes.grid(axis="y", visible=False)
+        axes.set(title=title, xlabel=axis)
+        axes.margins(x=0.1)
+        if len(series) > 1:
+            axes.legend(loc="lower right")
+        return Figure(name, figure)
+
+
+def cumulative(name: str, title: str, axis: str, panels: "Mapping[str, Mapping[str, Sequence[float]]]") -> Figure:
+    """The share of values that are no larger, one panel beside the other; the horizontal axis is logarithmic."""
+    with pyplot.rc_context(STYLE):
+        figure, every = pyplot.subplots(1, len(panels), figsize=(WIDTH, 3.8), sharey=True, squeeze=False)
+        for axes, (panel, lines) in zip(every[0], panels.items()):
+            for label, values in lines.items():
+                ordered = sorted(values)
+                shares = [(number + 1) / len(ordered) for number in range(len(ordered))]
+                thick = 2.2 if label == "pyinit" else 1.3
+                axes.step(ordered, shares, where="post", label=label, color=COLOURS.get(label), linewidth=thick)
+            axes.set_xscale("log")
+            axes.set(title=panel, xlabel=axis)
+        every[0][0].set_ylabel("share of signals")
+        every[0][-1].legend(loc="lower right", fontsize=9)
+        figure.suptitle(title)
+        return Figure(name, figure)
+
+
+def lines(
+    name: str,
+    title: str,
+    axes_labels: "tuple[str, str]",
+    series: "Mapping[str, tuple[Sequence[float], Sequence[float]]]",
+) -> Figure:
+    """Lines over a common axis."""
+    with pyplot.rc_context(STYLE):
+        figure, axes = pyplot.subplots(figsize=(WIDTH, 3.8))
+        for label, (places, values) in series.items():
+            thick = 2.2 if label == "pyinit" else 1.3
+            axes.plot(places, values, label=label, color=COLOURS.get(label), linewidth=thick)
+        axes.set(title=title, xlabel=axes_labels[0], ylabel=axes_labels[1])
+        axes.legend(fontsize=9)
+        return Figure(name, figure)
