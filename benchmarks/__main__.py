@@ -13,12 +13,13 @@ from typing import NoReturn
 
 import click
 
-from benchmarks import latency, machine, peers, readme, runner, startup
+from benchmarks import latency, machine, peers, readme, reaping, runner, startup
 from benchmarks.runner import Lab, Result
 
 ITEMS = {
     "startup": startup,
     "latency": latency,
+    "reaping": reaping,
 }
 
 
