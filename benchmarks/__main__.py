@@ -13,13 +13,31 @@ from typing import NoReturn
 
 import click
 
-from benchmarks import latency, machine, peers, readme, reaping, runner, startup
+from benchmarks import (
+    blind_window,
+    idle,
+    latency,
+    machine,
+    memory,
+    peers,
+    readme,
+    reaping,
+    reown,
+    runner,
+    size,
+    startup,
+)
 from benchmarks.runner import Lab, Result
 
 ITEMS = {
     "startup": startup,
+    "blind-window": blind_window,
     "latency": latency,
     "reaping": reaping,
+    "memory": memory,
+    "idle": idle,
+    "reown": reown,
+    "size": size,
 }
 
 
@@ -33,6 +51,12 @@ ITEMS = {
 @click.option(
     "--python", "paths", multiple=True, help="An interpreter; repeatable, the first is compared with the peers."
 )
+@click.option("--files", multiple=True, type=click.IntRange(1), help="Of a tree to re-own, up to 1000000; repeatable.")
+@click.option(
+    "--directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Where the trees to re-own are made; the file system counts.",
+)
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Where results.json and plots go.")
 @click.option("--readme", "document", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="A file that gets the summary between its markers.")  # fmt: skip
@@ -42,23 +66,25 @@ def main(
     runs: "int | None",
     chosen: "tuple[str, ...]",
     paths: "tuple[str, ...]",
+    files: "tuple[int, ...]",
+    directory: "Path | None",
     output: "Path | None",
     document: "Path | None",
 ) -> None:
     runner.need_root()
     signal.signal(signal.SIGTERM, end)
-    directory = runner.prepare_directory()
+    temporary = runner.prepare_directory()
     try:
-        found, missing = peers.find(directory)
+        found, missing = peers.find(temporary)
         unknown = [name for name in chosen if name not in found]
         if unknown:
             raise click.ClickException(f"--peer: {unknown[0]!r} is not here; there are {', '.join(found)}")
         if chosen:
             found = {name: peer for name, peer in found.items() if name in (*chosen, "none")}
-        lab = Lab(directory, quick, runs, interpreters(paths), found)
+        lab = Lab(temporary, quick, runs, interpreters(paths), found, files, directory)
         data = measured(lab, names or tuple(ITEMS), missing)
     finally:
-        shutil.rmtree(directory)
+        shutil.rmtree(temporary)
     report(data, output, document)
 
 

@@ -22,6 +22,7 @@ COLOURS = {
     "my_init": "#e377c2",
     "supervisord": "#bcbd22",
 }
+SHADES = ("#1f77b4", "#8fbbda", "#ff7f0e", "#2ca02c")
 STYLE: Any = {
     "font.size": 11,
     "axes.spines.top": False,
@@ -46,6 +47,10 @@ class Figure:
         pyplot.close(self._figure)
 
 
+def shown(value: float) -> str:
+    return "" if not value else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def bars(name: str, title: str, axis: str, labels: "Sequence[str]", series: "Mapping[str, Sequence[float]]") -> Figure:
     """Horizontal bars with their values, for each label one of each series."""
     with pyplot.rc_context(STYLE):
@@ -53,17 +58,19 @@ def bars(name: str, title: str, axis: str, labels: "Sequence[str]", series: "Map
         height = 0.8 / len(series)
         for number, (label, values) in enumerate(series.items()):
             places = [place + number * height for place in range(len(labels))]
-            drawn = axes.barh(places, values, height, label=label, alpha=1 - 0.45 * number, color="#1f77b4")
+            drawn = axes.barh(
+                places, values, height, label=label, color=COLOURS.get(label, SHADES[number % len(SHADES)])
+            )
             axes.bar_label(drawn, [f"{value:.3g}" if value else "" for value in values], padding=3, fontsize=9)
         axes.set_yticks([place + 0.4 - height / 2 for place in range(len(labels))], labels)
         for text in axes.get_yticklabels():
             text.set_fontweight("bold" if text.get_text().startswith("pyinit") else "normal")
-        axes.invert_yaxis()
+        axes.set_ylim(len(labels) - 0.2, -0.4)  # the first at the top
         axes.grid(axis="y", visible=False)
         axes.set(title=title, xlabel=axis)
-        axes.margins(x=0.1)
+        axes.margins(x=0.12)
         if len(series) > 1:
-            axes.legend(loc="lower right")
+            figure.legend(loc="outside lower center", ncols=min(5, len(series)), frameon=False, fontsize=10)
         return Figure(name, figure)
 
 
@@ -78,9 +85,11 @@ def cumulative(name: str, title: str, axis: str, panels: "Mapping[str, Mapping[s
                 thick = 2.2 if label == "pyinit" else 1.3
                 axes.step(ordered, shares, where="post", label=label, color=COLOURS.get(label), linewidth=thick)
             axes.set_xscale("log")
-            axes.set(title=panel, xlabel=axis)
+            axes.set_title(panel, fontsize=10)
+            axes.set_xlabel(axis)
         every[0][0].set_ylabel("share of signals")
-        every[0][-1].legend(loc="lower right", fontsize=9)
+        handles, labels = every[0][0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=10)
         figure.suptitle(title)
         return Figure(name, figure)
 
@@ -98,5 +107,5 @@ def lines(
             thick = 2.2 if label == "pyinit" else 1.3
             axes.plot(places, values, label=label, color=COLOURS.get(label), linewidth=thick)
         axes.set(title=title, xlabel=axes_labels[0], ylabel=axes_labels[1])
-        axes.legend(fontsize=9)
+        figure.legend(loc="outside lower center", ncols=min(7, len(series)), frameon=False, fontsize=10)
         return Figure(name, figure)

@@ -208,9 +208,9 @@ def table(result: Result) -> "list[Table]":
 
 
 def plot(result: Result) -> "list[Figure]":
-    inits = list(next(iter(result.values()))["inits"])
+    names = list(result)
     series = {
-        name: [statistics.median(entry["inits"][init]["orphans_per_second"]) for init in inits]
-        for name, entry in result.items()
+        init: [statistics.median(result[name]["inits"][init]["orphans_per_second"]) for name in names]
+        for init in next(iter(result.values()))["inits"]
     }
-    return [bars("reaping", "Orphans reaped a second (median)", "orphans a second", inits, series)]
+    return [bars("reaping", "Orphans reaped a second (median)", "orphans a second", names, series)]

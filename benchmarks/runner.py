@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -21,6 +21,7 @@ from pyinit.ctl import zipapp
 NATIVE = Path(__file__).resolve().parent / "native"
 DEADLINE = 60.0  # seconds; nothing that works takes that long
 
+Case = TypeVar("Case")
 Result = dict[str, Any]  # what a measure function returns, ready for JSON
 
 
@@ -83,13 +84,15 @@ class Lab:
         """Those of the residents that pass signals on."""
         return {name: peer for name, peer in self.residents().items() if peer.forwards}
 
-    def pyinit_as_peer(self, *options: str) -> Peer:
-        return Peer("pyinit", "", str(self.pyinit), peers.before(str(self.pyinit), *options, "--"))
+    def pyinit_as_peer(self, python: str = "") -> Peer:
+        """pyinit for that version of the interpreter, or for the first."""
+        file = str(self.built(python) if python else self.pyinit)
+        return Peer("pyinit", "", file, peers.before(file, "--"))
 
     def start(self, command: "Sequence[str]", **options: Any) -> "Pid1":
         return Pid1(self, command, **options)
 
-    def rounds(self, label: str, cases: "Sequence[str]", runs: int) -> "Iterator[tuple[int, str]]":
+    def rounds(self, label: str, cases: "Sequence[Case]", runs: int) -> "Iterator[tuple[int, Case]]":
         """Each case once a round, in an order that changes, so that a machine whose speed drifts favours none."""
         with click.progressbar(length=runs * len(cases), label=f"{label:32}", file=sys.stderr) as bar:
             for number in range(runs):
