@@ -27,10 +27,10 @@ AGAIN = 0.02  # seconds until a signal is sent once more, and after which no sig
 
 
 def inits(lab: Lab) -> "dict[str, Peer]":
-    """Nothing, what stays and passes signals on, pyinit as a plain zipapp, and a shell."""
+    """Nothing, what stays and passes signals on, pyinit as a plain zipapp, my_init, which passes TERM, and a shell."""
     plain = replace(lab.pyinit_as_peer(), command=peers.before(lab.python, str(lab.pyinit), "--"))
-    shell = {"sh -c": lab.peers["sh -c"]} if "sh -c" in lab.peers else {}
-    return {"none": lab.peers["none"], **lab.forwarders(), "python3 FILE": plain, **shell}
+    others: "dict[str, Peer]" = {name: lab.peers[name] for name in ("my_init", "sh -c") if name in lab.peers}
+    return {"none": lab.peers["none"], **lab.forwarders(), "python3 FILE": plain, **others}
 
 
 def measure(lab: Lab) -> Result:
@@ -59,7 +59,7 @@ def outcome(lab: Lab, peer: Peer, offset: float) -> str:
         _, status, _ = init.finish()
         if os.WIFSIGNALED(status):
             return "died"
-        if os.WEXITSTATUS(status) == 128 + signal.SIGTERM:
+        if os.WEXITSTATUS(status) == peer.stopped:
             return "early"
         raise MeasureError(f"{peer.name} ended with {os.WEXITSTATUS(status)} after a TERM: {init.complaints()}")
 

@@ -40,14 +40,14 @@ def description() -> "dict[str, object]":
 
 
 def asked(python: str) -> "tuple[tuple[int, ...], str]":
-    """The version and the real path of an interpreter, which may be behind a script, as pyenv has it; else ((), "")."""
+    """The version and the real path of an interpreter, which may be behind a link or a script; else ((), "")."""
     script = "import sys; print(*sys.version_info[:3], sys.executable)"
     try:
         done = subprocess.run([python, "-ISc", script], capture_output=True, text=True, stdin=subprocess.DEVNULL)
         *version, path = done.stdout.split()
     except (OSError, ValueError):
         return (), ""
-    return tuple(map(int, version)), path
+    return tuple(map(int, version)), os.path.realpath(path)
 
 
 def interpreters() -> "dict[str, str]":

@@ -109,7 +109,7 @@ def table(result: Result) -> "list[Table]":
 
 
 def plot(result: Result) -> "list[Figure]":
-    names = list(result["kilobytes"])
+    names = [name for name in result["kilobytes"] if "(" not in name]
     series = {
         label: [result["kilobytes"][name]["start"][kind] for name in names]
         for label, kind in (("PSS", "Pss"), ("private dirty", "Private_Dirty"))

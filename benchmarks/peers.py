@@ -2,10 +2,12 @@
 
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 # The user that the tools which change the user change to: on every Linux, and with nothing to be set up.
 USER = "nobody"
@@ -30,7 +32,8 @@ stdout_logfile_maxbytes=0
 class Peer:
     """Something that a container may have as PID 1.
 
-    `stays`: it is there while the program runs. `forwards`: it passes signals on. `ends`: it ends with its program.
+    `stays`: it is there while the program runs. `forwards`: it passes any signal on. `ends`: it ends with its program.
+    `stopped`: its exit status when TERM ends the program at once, or ends it before there is one.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Peer:
     stays: bool = True
     forwards: bool = True
     ends: bool = True
+    stopped: int = 128 + signal.SIGTERM
 
 
 def before(*words: str) -> "Callable[[list[str]], list[str]]":
@@ -57,12 +61,12 @@ def said_version(*command: str) -> str:
 def debian_version(path: str) -> str:
     """The version of the Debian package that a file is from, or "unknown"."""
     try:
-        owner = subprocess.run(["dpkg", "-S", path], capture_output=True, text=True)
-        if owner.returncode:
-            return "unknown"
-        package = owner.stdout.split(":")[0]
-        shown = subprocess.run(["dpkg-query", "-Wf${Version}", package], capture_output=True, text=True)
-        return f"{package} {shown.stdout}"
+        # Before /bin was a link to /usr/bin, and in its database still, a shell's path is without /usr.
+        real = str(Path(path).resolve())
+        command = ["dpkg-query", "-S", real, real.replace("/usr", "", 1)]
+        owner = subprocess.run(command, capture_output=True, text=True).stdout.split(":")[0]
+        command = ["dpkg-query", "-W", "-f", "${Package} ${Version}", owner]
+        return subprocess.run(command, capture_output=True, text=True).stdout or "unknown"
     except OSError:
         return "unknown"
 
@@ -81,7 +85,7 @@ def find(directory: Path) -> "tuple[dict[str, Peer], list[str]]":
     found = {"none": Peer("none", "", "", lambda program: program, stays=False)}
     missing = []
 
-    def add(name: str, path: "str | None", version: "Callable[[str], str]", *words: str, **traits: bool) -> None:
+    def add(name: str, path: "str | None", version: "Callable[[str], str]", *words: str, **traits: Any) -> None:
         if path is None:
             missing.append(name)
         else:
@@ -98,7 +102,8 @@ def find(directory: Path) -> "tuple[dict[str, Peer], list[str]]":
     setpriv = ("--reuid", USER, "--regid", "nogroup", "--init-groups")
     add("setpriv", shutil.which("setpriv"), says, *setpriv, stays=False)
     my_init = shutil.which("my_init", path="/sbin:/usr/sbin:/usr/local/sbin:/usr/bin")
-    add("my_init", my_init, debian_version, "--quiet", "--skip-startup-files", "--skip-runit", "--")
+    words = ("--quiet", "--skip-startup-files", "--skip-runit", "--")
+    add("my_init", my_init, lambda _: "unknown", *words, forwards=False, stopped=2)  # of signals it passes TERM and INT
     # A shell that stays. Of `sh -c PROGRAM` alone dash and bash make `exec PROGRAM`.
     add("sh -c", shutil.which("sh"), debian_version, "-c", '"$@"; exit $?', "sh", forwards=False)
     supervisord = shutil.which("supervisord")

@@ -58,14 +58,13 @@ def bars(name: str, title: str, axis: str, labels: "Sequence[str]", series: "Map
         height = 0.8 / len(series)
         for number, (label, values) in enumerate(series.items()):
             places = [place + number * height for place in range(len(labels))]
-            drawn = axes.barh(
-                places, values, height, label=label, color=COLOURS.get(label, SHADES[number % len(SHADES)])
-            )
-            axes.bar_label(drawn, [f"{value:.3g}" if value else "" for value in values], padding=3, fontsize=9)
+            colour = COLOURS.get(label, SHADES[number % len(SHADES)])
+            drawn_bars = axes.barh(places, values, height, label=label, color=colour)
+            axes.bar_label(drawn_bars, list(map(shown, values)), padding=3, fontsize=9)
         axes.set_yticks([place + 0.4 - height / 2 for place in range(len(labels))], labels)
         for text in axes.get_yticklabels():
             text.set_fontweight("bold" if text.get_text().startswith("pyinit") else "normal")
-        axes.set_ylim(len(labels) - 0.2, -0.4)  # the first at the top
+        axes.set_ylim(len(labels) - height / 2, -0.2 - height / 2)  # the first at the top
         axes.grid(axis="y", visible=False)
         axes.set(title=title, xlabel=axis)
         axes.margins(x=0.12)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks import peers
 from benchmarks.plots import Figure, bars
-from benchmarks.runner import Lab, MeasureError, Result
+from benchmarks.runner import ENVIRONMENT, Lab, MeasureError, Result
 from benchmarks.stats import ratio, summary
 from benchmarks.table import Table, number, times
 
@@ -97,7 +97,7 @@ def measure(lab: Lab) -> Result:
     kinds = {f"{name}\0first": name for name, case in every.items() if case.program}
     kinds.update({f"{name}\0exit": name for name, case in every.items() if case.ends})
     result: Result = {name: {"base": case.base, "first_ms": [], "exit_ms": []} for name, case in every.items()}
-    for _, kind in lab.rounds(TITLE, list(kinds), lab.runs(full=60, quick=3)):
+    for _, kind in lab.rounds(TITLE, list(kinds), lab.runs(full=40, quick=3)):
         name = kinds[kind]
         if kind.endswith("first"):
             result[name]["first_ms"].append(first_instruction(lab, every[name]))
@@ -152,15 +152,16 @@ def plot(result: Result) -> "list[Figure]":
     return [bars("startup", "Start-up as PID 1 (median)", "milliseconds", names, series)]
 
 
+# The steps of a start, and the system call that begins each (%s is the file).
 STEPS = (
-    ("the interpreter starts", None),
-    ("pyinit's file runs, up to the start of the program", "open"),
-    ("the program is started and runs, pyinit waits", "spawn"),
-    ("pyinit reaps and ends", "reap"),
+    ("the interpreter starts", r'execve\("%s"'),
+    ("pyinit's file runs, up to the start of the program", r'open(at)?\(.*"%s"'),
+    ("the program is started and runs, pyinit waits", r"v?fork\(|clone3?\("),
+    ("pyinit reaps and ends", r"wait4\(|waitid\("),
 )
 
 
-def steps(lab: Lab) -> "list[dict[str, object]]":
+def steps(lab: Lab) -> "list[Result]":
     """The system calls of one start, and the time between them, by step; strace makes each call slower.
 
     strace runs outside of the namespace and follows the starter into it.
@@ -168,7 +169,9 @@ def steps(lab: Lab) -> "list[dict[str, object]]":
     trace = lab.directory / "trace"
     command = ["strace", "-f", "-ttt", "-o", str(trace), lab.native("starter"), "1", "-1", ""]
     try:
-        done = subprocess.run([*command, str(lab.pyinit), "--", PROGRAM], stdin=subprocess.DEVNULL, capture_output=True)
+        done = subprocess.run(
+            [*command, str(lab.pyinit), "--", PROGRAM], env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True
+        )
     except FileNotFoundError:
         return []
     if done.returncode:
@@ -176,31 +179,23 @@ def steps(lab: Lab) -> "list[dict[str, object]]":
     return by_step(trace.read_text().splitlines(), lab.pyinit)
 
 
-def by_step(trace: "list[str]", file: Path) -> "list[dict[str, object]]":
+def by_step(trace: "list[str]", file: Path) -> "list[Result]":
     """Divide the lines of PID 1 at what begins each step."""
     lines = [line.split(None, 2) for line in trace]
-    pid = next(pid for pid, _, call in lines if call.startswith(f'execve("{file}"'))
-    marks = {"open": rf'open(at)?\(.*"{re.escape(str(file))}"', "spawn": r"v?fork|clone3?\(", "reap": r"wait4|waitid"}
-    found: "list[dict[str, object]]" = []
-    began = 0.0
-    step = -1
-    calls = 0
-    started = False
-    for owner, moment, call in lines:
-        if owner != pid:
-            continue
-        started = started or call.startswith(f'execve("{file}"')
-        if not started:
-            continue
-        mark = STEPS[step + 1][1] if step + 1 < len(STEPS) else ""
-        if step < 0 or (mark and re.match(marks[mark], call)):
-            if step >= 0:
-                found.append({"what": STEPS[step][0], "calls": calls, "ms": (float(moment) - began) * 1000})
-            began, calls, step = float(moment), 0, step + 1
-        calls += "resumed>" not in call
-        last = float(moment)
-    found.append({"what": STEPS[step][0], "calls": calls, "ms": (last - began) * 1000})
-    return found
+    marks = [mark % re.escape(str(file)) if "%s" in mark else mark for _, mark in STEPS]
+    pid = next(pid for pid, _, call in lines if re.match(marks[0], call))
+    found: "list[Result]" = []
+    for _, moment, call in (line for line in lines if line[0] == pid):
+        if len(found) < len(STEPS) and re.match(marks[len(found)], call):
+            found.append({"what": STEPS[len(found)][0], "calls": 0, "began": float(moment)})
+        if found:
+            found[-1]["calls"] += bool(re.match(r"\w+\(", call))  # neither a signal nor the rest of a call
+            ended = float(moment)
+    ends = [*(step["began"] for step in found[1:]), ended]
+    return [
+        {"what": step["what"], "calls": step["calls"], "ms": (end - step["began"]) * 1000}
+        for step, end in zip(found, ends)
+    ]
 
 
 def imports(lab: Lab) -> "dict[str, list[tuple[str, int]]]":
@@ -218,6 +213,6 @@ def imports(lab: Lab) -> "dict[str, list[tuple[str, int]]]":
 
 def imported(lab: Lab, words: "list[str]") -> "list[tuple[str, int]]":
     command = [lab.native("starter"), "1", "-1", "", lab.python, "-IS", "-X", "importtime", *words]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = subprocess.run(command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     found = re.findall(r"^import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)$", done.stderr, re.MULTILINE)
     return [(name, int(us)) for us, name in found]

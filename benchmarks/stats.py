@@ -56,10 +56,13 @@ def median_interval(values: "Sequence[float]", confidence: float = 0.95) -> "tup
     return ordered[cut], ordered[count - 1 - cut]
 
 
-def ratio(values: "Sequence[float]", base: "Sequence[float]") -> Ratio:
-    """What is claimed: each value against the base's of the same round, so that a drift of the machine cancels out."""
+def ratio(values: "Sequence[float]", base: "Sequence[float]") -> "Ratio | None":
+    """What is claimed: each value against the base's of the same round, so that a drift of the machine cancels out.
+
+    None if no round has a base to compare with.
+    """
     ratios = [value / other for value, other in zip(values, base) if other]
     if not ratios:
-        return {"median": math.nan, "low": math.nan, "high": math.nan, "rounds": 0}
+        return None
     low, high = median_interval(ratios)
     return {"median": statistics.median(ratios), "low": low, "high": high, "rounds": len(ratios)}

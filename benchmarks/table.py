@@ -35,6 +35,6 @@ def number(value: float, digits: int = 2) -> str:
 
 def times(ratio: "Ratio | None") -> str:
     """A ratio with its interval, such as `1.05 (1.01 to 1.08)`."""
-    if not ratio or not ratio["rounds"]:
+    if not ratio:
         return "-"
     return f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
