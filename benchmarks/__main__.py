@@ -27,7 +27,12 @@ from benchmarks import (
     size,
     startup,
 )
-from benchmarks.runner import Lab, Result
+from benchmarks.peers import Peer
+from benchmarks.runner import Lab, MeasureError, Result
+
+DIRECTORY = click.Path(file_okay=False, path_type=Path)
+EXISTING_DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 ITEMS = {
     "startup": startup,
@@ -45,21 +50,15 @@ ITEMS = {
 @click.argument("names", nargs=-1, type=click.Choice(list(ITEMS)))
 @click.option("--quick", is_flag=True, help="Fewer rounds: a look, no claim.")
 @click.option("--runs", type=click.IntRange(1), help="How many rounds each measurement has.")
-@click.option(
-    "--peer", "chosen", multiple=True, help="A peer to measure beside; repeatable. Default: all that are here."
-)
+@click.option("--peer", "chosen", multiple=True, help="A peer to measure beside; repeatable. Default: all there are.")
 @click.option(
     "--python", "paths", multiple=True, help="An interpreter; repeatable, the first is compared with the peers."
 )
 @click.option("--files", multiple=True, type=click.IntRange(1), help="Of a tree to re-own, up to 1000000; repeatable.")
-@click.option(
-    "--directory",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Where the trees to re-own are made; the file system counts.",
-)
-@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Where results.json and plots go.")
-@click.option("--readme", "document", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="A file that gets the summary between its markers.")  # fmt: skip
+@click.option("--directory", type=EXISTING_DIRECTORY, help="Where trees to re-own are made; the file system counts.")
+@click.option("--output", type=DIRECTORY, help="Where results.json and the plots go.")
+@click.option("--readme", "document", type=EXISTING_FILE, help="A file that gets the summary between its markers.")
+@click.option("--results", type=EXISTING_FILE, help="A results.json to show; nothing is measured.")
 def main(
     names: "tuple[str, ...]",
     quick: bool,
@@ -70,22 +69,38 @@ def main(
     directory: "Path | None",
     output: "Path | None",
     document: "Path | None",
+    results: "Path | None",
 ) -> None:
-    runner.need_root()
-    signal.signal(signal.SIGTERM, end)
-    temporary = runner.prepare_directory()
-    try:
-        found, missing = peers.find(temporary)
-        unknown = [name for name in chosen if name not in found]
-        if unknown:
-            raise click.ClickException(f"--peer: {unknown[0]!r} is not here; there are {', '.join(found)}")
-        if chosen:
-            found = {name: peer for name, peer in found.items() if name in (*chosen, "none")}
-        lab = Lab(temporary, quick, runs, interpreters(paths), found, files, directory)
-        data = measured(lab, names or tuple(ITEMS), missing)
-    finally:
-        shutil.rmtree(temporary)
+    if document:
+        readme.parts(document)  # before anything is measured
+    if output:
+        output.mkdir(parents=True, exist_ok=True)
+    if results:
+        data = json.loads(results.read_text())
+    else:
+        runner.need_root()
+        signal.signal(signal.SIGTERM, end)
+        temporary = runner.prepare_directory()
+        try:
+            found, missing = choose(chosen, temporary)
+            lab = Lab(temporary, quick, runs, interpreters(paths), found, files, directory)
+            data = measured(lab, names or tuple(ITEMS), missing)
+        finally:
+            shutil.rmtree(temporary)
     report(data, output, document)
+    if data["failed"]:
+        raise click.ClickException(f"not measured: {', '.join(data['failed'])}")
+
+
+def choose(chosen: "tuple[str, ...]", temporary: Path) -> "tuple[dict[str, Peer], list[str]]":
+    """The peers to measure beside, and the names of those that are missing."""
+    found, missing = peers.find(temporary)
+    for name in chosen:
+        if name not in found:
+            raise click.ClickException(f"--peer: {name!r} is not here; there are {', '.join(found)}")
+    if not chosen:
+        return found, missing
+    return {name: peer for name, peer in found.items() if name in (*chosen, "none")}, []
 
 
 def end(number: int, _: object) -> "NoReturn":
@@ -116,9 +131,14 @@ def measured(lab: Lab, names: "tuple[str, ...]", missing: "list[str]") -> Result
         "missing": missing,
         "quick": lab.quick,
         "results": {},
+        "failed": {},
     }
-    for name in names:
-        data["results"][name] = ITEMS[name].measure(lab)
+    for name in dict.fromkeys(names):
+        try:
+            data["results"][name] = ITEMS[name].measure(lab)
+        except MeasureError as error:  # what the others found out is not thrown away
+            click.echo(f"{name}: {error.message}", err=True)
+            data["failed"][name] = error.message
     return data
 
 
@@ -132,8 +152,7 @@ def report(data: Result, output: "Path | None", document: "Path | None") -> None
     if document:
         readme.write(document, summary)
     if output:
-        output.mkdir(parents=True, exist_ok=True)
-        (output / "results.json").write_text(json.dumps(data, indent=1) + "\n")
+        (output / "results.json").write_text(json.dumps(data, separators=(",", ":")) + "\n")
         for name, result in data["results"].items():
             for figure in ITEMS[name].plot(result):
                 figure.save(output)

@@ -16,6 +16,7 @@ USER = "nobody"
 SUPERVISORD = """\
 [supervisord]
 nodaemon=true
+silent=true
 user=root
 logfile=/dev/null
 logfile_maxbytes=0
@@ -23,6 +24,7 @@ pidfile={directory}/supervisord.pid
 [program:program]
 command={command}
 autorestart=false
+startsecs=0
 stdout_logfile=/dev/fd/1
 stdout_logfile_maxbytes=0
 """

@@ -137,11 +137,16 @@ def summary(data: Result) -> str:
     return Table("pyinit beside its peers", ["", "bound", *COLUMNS], rows, note + missing + quick).text()
 
 
-def write(document: Path, text: str) -> None:
-    """Replace what is between the markers. Raises ClickException if they are not there."""
-    content = document.read_text()
-    before, begin, rest = content.partition(BEGIN)
+def parts(document: Path) -> "tuple[str, str]":
+    """What is before the markers, and what is behind them. Raises ClickException if they are not there."""
+    before, begin, rest = document.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:
         raise click.ClickException(f"--readme: {str(document)!r} has no lines {BEGIN} and {END}")
-    document.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+    return before + begin, end + after
+
+
+def write(document: Path, text: str) -> None:
+    """Replace what is between the markers."""
+    before, after = parts(document)
+    document.write_text(f"{before}\n{text}\n{after}")

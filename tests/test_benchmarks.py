@@ -192,7 +192,7 @@ def run(directory: Path, output: Path, *words: "str | Path", **variables: str) -
         text=True,
         timeout=DEADLINE * 1.5,
     )
-    if "reaping is measured with a cgroup" in done.stderr and os.environ.get("PYINIT_REQUIRE_CONTAINERS") != "1":
+    if "measured with a cgroup" in done.stderr and os.environ.get("PYINIT_REQUIRE_CONTAINERS") != "1":
         pytest.skip("no cgroup that counts processes")
     assert done.returncode == 0, done.stderr
     return done.stdout, json.loads((output / "results.json").read_text())
@@ -364,11 +364,19 @@ def test_a_run_says_what_it_was_measured_on_and_what_was_missing(directory: Path
     assert summary.partition(readme.END)[0].strip() in printed
 
 
+def test_results_are_shown_again_without_measuring(directory: Path, tmp_path: Path) -> None:
+    printed, _ = run(directory, tmp_path, "size")
+    results = tmp_path / "results.json"
+    done = subprocess.run(command("--results", results), cwd=REPOSITORY, env={"PATH": ""}, capture_output=True)
+    assert done.stdout.decode() == printed
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--peer", "upstart"], "--peer: 'upstart' is not here; there are "),
         (["--python", "/bin/true"], "--python: '/bin/true' is no Python of version 3.9 or newer"),
+        (["--readme", "/etc/hostname"], "--readme: '/etc/hostname' has no lines "),
     ],
 )
 def test_what_cannot_be_measured_is_named(directory: Path, words: "list[str]", message: str) -> None:

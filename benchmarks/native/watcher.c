@@ -64,6 +64,9 @@ int main(int words_count, char **words)
         int all = processes(pids);
         int made = __atomic_load_n(&storm->made, __ATOMIC_ACQUIRE);
         int zombies = all - before - (made - ended);
+        int most_possible = __atomic_load_n(&storm->ended, __ATOMIC_ACQUIRE);
+        if (zombies > most_possible) /* who makes the orphans is counted, too */
+            zombies = most_possible;
         if (zombies > most)
             most = zombies;
         if (ended == count && all <= before)
