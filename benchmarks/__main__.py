@@ -8,6 +8,7 @@ machine hits all of them alike. The absolute times are this machine's.
 import json
 import shutil
 import signal
+import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -132,13 +133,16 @@ def measured(lab: Lab, names: "tuple[str, ...]", missing: "list[str]") -> Result
         "quick": lab.quick,
         "results": {},
         "failed": {},
+        "seconds": {},
     }
     for name in dict.fromkeys(names):
+        began = time.monotonic()
         try:
             data["results"][name] = ITEMS[name].measure(lab)
         except MeasureError as error:  # what the others found out is not thrown away
             click.echo(f"{name}: {error.message}", err=True)
             data["failed"][name] = error.message
+        data["seconds"][name] = round(time.monotonic() - began, 1)
     return data
 
 

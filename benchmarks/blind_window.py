@@ -38,7 +38,7 @@ def measure(lab: Lab) -> Result:
     offsets = QUICK_OFFSETS if lab.quick else OFFSETS
     found = {name: {offset: dict.fromkeys(OUTCOMES, 0) for offset in offsets} for name in every}
     cases = [(name, offset) for name in every for offset in offsets]
-    for _, (name, offset) in lab.rounds(TITLE, cases, lab.runs(full=15, quick=2)):
+    for _, (name, offset) in lab.rounds(TITLE, cases, lab.runs(full=10, quick=2)):
         found[name][offset][outcome(lab, every[name], offset)] += 1
     return {
         name: {"offsets_ms": list(offsets), "counts": list(counts.values()), "blind_ms": blind(counts)}

@@ -21,6 +21,16 @@ COLOURS = {
     "sh -c": "#8c564b",
     "my_init": "#e377c2",
     "supervisord": "#bcbd22",
+    "python3 FILE": "#ff9896",
+    "pyinit, one worker": "#ff9896",
+    "pyinit, two workers": "#d62728",
+}
+LEGEND: Any = {
+    "loc": "outside lower center",
+    "frameon": False,
+    "fontsize": 10,
+    "columnspacing": 1.2,
+    "handlelength": 1.4,
 }
 SHADES = ("#1f77b4", "#8fbbda", "#ff7f0e", "#2ca02c")
 STYLE: Any = {
@@ -69,7 +79,7 @@ def bars(name: str, title: str, axis: str, labels: "Sequence[str]", series: "Map
         axes.set(title=title, xlabel=axis)
         axes.margins(x=0.12)
         if len(series) > 1:
-            figure.legend(loc="outside lower center", ncols=min(5, len(series)), frameon=False, fontsize=10)
+            figure.legend(ncols=min(5, len(series)), **LEGEND)
         return Figure(name, figure)
 
 
@@ -88,7 +98,7 @@ def cumulative(name: str, title: str, axis: str, panels: "Mapping[str, Mapping[s
             axes.set_xlabel(axis)
         every[0][0].set_ylabel("share of signals")
         handles, labels = every[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=10)
+        figure.legend(handles, labels, ncols=len(labels), **LEGEND)
         figure.suptitle(title)
         return Figure(name, figure)
 
@@ -106,5 +116,5 @@ def lines(
             thick = 2.2 if label == "pyinit" else 1.3
             axes.plot(places, values, label=label, color=COLOURS.get(label), linewidth=thick)
         axes.set(title=title, xlabel=axes_labels[0], ylabel=axes_labels[1])
-        figure.legend(loc="outside lower center", ncols=min(7, len(series)), frameon=False, fontsize=10)
+        figure.legend(ncols=min(7, len(series)), **LEGEND)
         return Figure(name, figure)

@@ -49,7 +49,7 @@ def latency(result: Result) -> "list[Row]":
         ("hot", "p99", "", "≤ 1.10"),
         ("loaded", "p50", ", all cores busy", "≤ 1.10"),
         ("loaded", "p99", ", all cores busy", "≤ 1.10"),
-        ("cold", "p50", ", one a second", "≤ 1.10"),
+        ("cold", "p50", ", cold", "≤ 1.10"),
     ]
     return [
         row(f"signal latency{words}: {quantile}, µs (ratio to tini)", bound, result[series], cell(quantile))

@@ -28,7 +28,7 @@ TITLE = "Reaping"
 BASE = "tini"
 BACKGROUND = 1000
 PAUSE = 5_000_000  # ns between two signals during a storm
-FULL_RUNS = {"bf": 5, "bn": 5, "sf": 2, "sn": 1}  # so that all of it takes two minutes or three
+FULL_RUNS = {"bf": 5, "bn": 5, "sf": 1, "sn": 1}  # all of it takes two minutes or three
 STORM_DEADLINE = 40.0  # seconds
 STORM_SIZE = 32  # bytes of struct storm
 

@@ -112,13 +112,13 @@ def settings(lab: Lab) -> "list[Setting]":
         files = lab.files or (1000,)
         kinds: "list[dict[str, bool]]" = [{}, {"one_core": True}, {"overlay": True}]
         return [Setting(count, lab.runs(0, 2), **kind) for count in files for kind in kinds]
-    series = [Setting(files, lab.runs(full=15 if files <= 10_000 else 6, quick=0)) for files in lab.files or SIZES]
+    series = [Setting(files, lab.runs(full=15 if files <= 10_000 else 5, quick=0)) for files in lab.files or SIZES]
     most = max(each.files for each in series)
     few = min(most, 10_000)
     return [
         *series,
         Setting(most, lab.runs(full=4, quick=0), one_core=True),
-        Setting(few, lab.runs(full=3, quick=0), cold=True),
+        Setting(few, lab.runs(full=4, quick=0), cold=True),
         Setting(min(few, 1000), lab.runs(full=4, quick=0), overlay=True),  # each file that is copied up is synced
     ]
 

@@ -87,10 +87,10 @@ class Lab:
         """Those of the residents that pass signals on."""
         return {name: peer for name, peer in self.residents().items() if peer.forwards}
 
-    def pyinit_as_peer(self, python: str = "") -> Peer:
-        """pyinit for that version of the interpreter, or for the first."""
+    def pyinit_as_peer(self, *options: str, python: str = "") -> Peer:
+        """pyinit with such options, for that version of the interpreter, or for the first."""
         file = str(self.built(python) if python else self.pyinit)
-        return Peer("pyinit", "", file, peers.before(file, "--"))
+        return Peer("pyinit", "", file, peers.before(file, *options, "--"))
 
     def start(self, command: "Sequence[str]", **options: Any) -> "Pid1":
         return Pid1(self, command, **options)

@@ -94,10 +94,11 @@ def whole_run(lab: Lab, case: Case) -> float:
 def measure(lab: Lab) -> Result:
     """All cases, both times, in each round."""
     every = cases(lab)
-    kinds = {f"{name}\0first": name for name, case in every.items() if case.program}
+    # Of the other interpreters one time is enough.
+    kinds = {f"{name}\0first": name for name, case in every.items() if case.program and "(" not in name}
     kinds.update({f"{name}\0exit": name for name, case in every.items() if case.ends})
     result: Result = {name: {"base": case.base, "first_ms": [], "exit_ms": []} for name, case in every.items()}
-    for _, kind in lab.rounds(TITLE, list(kinds), lab.runs(full=40, quick=3)):
+    for _, kind in lab.rounds(TITLE, list(kinds), lab.runs(full=30, quick=3)):
         name = kinds[kind]
         if kind.endswith("first"):
             result[name]["first_ms"].append(first_instruction(lab, every[name]))

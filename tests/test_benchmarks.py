@@ -267,7 +267,7 @@ def test_latency_counts_every_signal(directory: Path, tmp_path: Path) -> None:
             assert len(entry["us"]) == entry["summary_us"]["count"] == count
             assert 0 < entry["summary_us"]["min"] <= entry["summary_us"]["p50"] <= entry["summary_us"]["p99"]
         assert result[which]["none"]["more_than_none_us"] == 0
-    assert set(rows_of(printed, "Signal latency, one a second")) == set(result["cold"])
+    assert set(rows_of(printed, "Signal latency, one each 0.7 s")) == set(result["cold"])
     assert plotted(tmp_path, "latency")
 
 
