@@ -107,6 +107,7 @@ def table(result: Result) -> "list[Table]":
     headers = ["", "private dirty", "after the storm", "after the day", "growth"]
     headers += ["PSS", "after the storm", "after the day", "growth"]
     note = f"kB of PID 1. The storm: {result['orphans']:,} orphans; the day: {result['signals']:,} signals."
+    note += " PSS changes, too, when other processes that share pages begin and end."
     return [*tables, Table("Growth of memory", headers, rows, note)]
 
 

@@ -1,5 +1,6 @@
 """Plots, in one style: readable at the width of a README, in SVG and PNG."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,11 @@ class Figure:
         pyplot.close(self._figure)
 
 
+NOTHING = math.nan  # stands for what was not measured
+
+
 def shown(value: float) -> str:
-    return "" if not value else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return "" if math.isnan(value) else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def bars(name: str, title: str, axis: str, labels: "Sequence[str]", series: "Mapping[str, Sequence[float]]") -> Figure:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.plots import Figure, bars
+from benchmarks.plots import NOTHING, Figure, bars
 from benchmarks.runner import Lab, MeasureError, Result
 from benchmarks.stats import ratio
 from benchmarks.table import Table, number, times
@@ -112,14 +112,14 @@ def settings(lab: Lab) -> "list[Setting]":
         files = lab.files or (1000,)
         kinds: "list[dict[str, bool]]" = [{}, {"one_core": True}, {"overlay": True}]
         return [Setting(count, lab.runs(0, 2), **kind) for count in files for kind in kinds]
-    series = [Setting(files, lab.runs(full=15 if files <= 10_000 else 5, quick=0)) for files in lab.files or SIZES]
+    series = [Setting(files, lab.runs(full=10 if files <= 10_000 else 4, quick=0)) for files in lab.files or SIZES]
     most = max(each.files for each in series)
     few = min(most, 10_000)
     return [
         *series,
-        Setting(most, lab.runs(full=4, quick=0), one_core=True),
-        Setting(few, lab.runs(full=4, quick=0), cold=True),
-        Setting(min(few, 1000), lab.runs(full=4, quick=0), overlay=True),  # each file that is copied up is synced
+        Setting(most, lab.runs(full=3, quick=0), one_core=True),
+        Setting(few, lab.runs(full=3, quick=0), cold=True),
+        Setting(min(few, 500), lab.runs(full=4, quick=0), overlay=True),  # each file that is copied up is synced
     ]
 
 
@@ -245,6 +245,7 @@ def plot(result: Result) -> "list[Figure]":
     names = list(result)
     every = [name for name in next(iter(result.values())) if name != BASE] if result else []
     series = {
-        tool: [result[name][tool]["ratio"]["median"] if tool in result[name] else 0 for name in names] for tool in every
+        tool: [result[name][tool]["ratio"]["median"] if tool in result[name] else NOTHING for name in names]
+        for tool in every
     }
     return [bars("reown", f"Re-owning: time as a ratio to {BASE}", "ratio, below 1 is faster", names, series)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import peers
-from benchmarks.plots import Figure, bars
+from benchmarks.plots import NOTHING, Figure, bars
 from benchmarks.runner import ENVIRONMENT, Lab, MeasureError, Result
 from benchmarks.stats import ratio, summary
 from benchmarks.table import Table, number, times
@@ -98,7 +98,7 @@ def measure(lab: Lab) -> Result:
     kinds = {f"{name}\0first": name for name, case in every.items() if case.program and "(" not in name}
     kinds.update({f"{name}\0exit": name for name, case in every.items() if case.ends})
     result: Result = {name: {"base": case.base, "first_ms": [], "exit_ms": []} for name, case in every.items()}
-    for _, kind in lab.rounds(TITLE, list(kinds), lab.runs(full=30, quick=3)):
+    for _, kind in lab.rounds(TITLE, list(kinds), lab.runs(full=30, quick=2)):
         name = kinds[kind]
         if kind.endswith("first"):
             result[name]["first_ms"].append(first_instruction(lab, every[name]))
@@ -147,8 +147,8 @@ def plot(result: Result) -> "list[Figure]":
     chosen = {name: entry for name, entry in result["cases"].items() if "(" not in name and name != "supervisord"}
     names = sorted(chosen, key=lambda name: median(chosen[name]))
     series = {
-        "exec to first instruction": [chosen[name].get("first_summary", {}).get("p50", 0) for name in names],
-        "exec to exit of true": [chosen[name].get("exit_summary", {}).get("p50", 0) for name in names],
+        "exec to first instruction": [chosen[name].get("first_summary", {}).get("p50", NOTHING) for name in names],
+        "exec to exit of true": [chosen[name].get("exit_summary", {}).get("p50", NOTHING) for name in names],
     }
     return [bars("startup", "Start-up as PID 1 (median)", "milliseconds", names, series)]
 
