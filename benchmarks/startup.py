@@ -15,6 +15,7 @@ from benchmarks.plots import NOTHING, Figure, bars
 from benchmarks.runner import ENVIRONMENT, Lab, MeasureError, Result
 from benchmarks.stats import ratio, summary
 from benchmarks.table import Table, number, times
+from pyinit.ctl.zipapp import LINE_1
 
 TITLE = "Start-up"
 PROGRAM = "/bin/true"
@@ -205,9 +206,8 @@ def imports(lab: Lab) -> "dict[str, list[tuple[str, int]]]":
     The modules that run at each start are not imported but run by the file's boot code: they do not show here.
     """
     bare = {name for name, _ in imported(lab, ["-c", "pass"])}
-    boot = Path(lab.pyinit).read_bytes().split(b"\n", 1)[0].decode().partition(" -ISc")[2]
     return {
-        name: [(module, us) for module, us in imported(lab, ["-c", boot, *words, PROGRAM]) if module not in bare]
+        name: [(module, us) for module, us in imported(lab, ["-c", LINE_1, *words, PROGRAM]) if module not in bare]
         for name, words in families(lab).items()
     }
 

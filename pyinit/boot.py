@@ -61,14 +61,14 @@ def _inherited_environment() -> "dict[bytes, bytes]":
     if environment.get(b"LC_CTYPE") not in _COERCED:
         return environment
     try:
-        descriptor = posix.open("/proc/self/environ", posix.O_RDONLY | posix.O_CLOEXEC)
+        with open("/proc/self/environ", "rb", 0) as file:
+            original = file.read().split(b"\0")
     except OSError:  # no /proc: both are possible, and a UTF-8 locale does less harm than a lost one
         return environment
-    data = b"".join(iter(lambda: posix.read(descriptor, 65536), b""))
-    posix.close(descriptor)
-    original = [value for value in data.split(b"\0") if value.startswith(b"LC_CTYPE=")]
     environment = dict(environment)
     del environment[b"LC_CTYPE"]
-    if original:
-        environment[b"LC_CTYPE"] = original[0][9:]
+    for variable in original:
+        if variable.startswith(b"LC_CTYPE="):
+            environment[b"LC_CTYPE"] = variable[9:]
+            break
     return environment

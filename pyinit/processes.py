@@ -31,6 +31,14 @@ def signal_all(signal: int) -> None:
         _signal_descendant(pid, signal)
 
 
+def signal_group(group: int, signal: int) -> None:
+    """Signal what is left of a process group, if anything is."""
+    try:
+        posix.kill(-group, signal)
+    except OSError:  # ESRCH: nobody is left
+        pass
+
+
 def children() -> "list[int]":
     """Our children, zombies too (man 5 proc, CONFIG_PROC_CHILDREN)."""
     own_pid = posix.getpid()

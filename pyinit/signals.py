@@ -7,7 +7,7 @@ import _signal
 EVERY = tuple(_signal.valid_signals())
 
 # SIGCHLD is number 17 and the lowest pending number is collected first: in a storm of orphans it would hide the rest.
-ALL_BUT_CHILD = tuple(number for number in EVERY if number != _signal.SIGCHLD)
+ALL_BUT_CHILD = tuple(_signal.valid_signals() - {_signal.SIGCHLD})
 
 # CPython ignores these two for itself; the program must find them at their default.
 IGNORED_BY_PYTHON = (_signal.SIGPIPE, _signal.SIGXFSZ)

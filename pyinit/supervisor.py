@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from _signal import struct_siginfo
 
     from pyinit.journal import Journal
-    from pyinit.orphans import Orphans
+    from pyinit.schedule import Schedule
     from pyinit.terminal import Terminal
 
 # How many zombies are reaped before signals are looked at again.
@@ -33,13 +33,12 @@ class Supervisor:
         self._journal = journal
         self._own_pid = posix.getpid()
         self._target = 0  # what kill is given: the program, or minus its process group
-        self._deadline = 0.0  # when the program is killed (CLOCK_MONOTONIC), 0 for never
-        self._orphans: "Orphans | None" = None
+        self._schedule: "Schedule | None" = None
         self._rewrite = settings.rewrite
-        if settings.orphans == "end":
-            from pyinit.orphans import Orphans
+        if settings.stop_timeout or settings.orphans == "end":
+            from pyinit.schedule import Schedule
 
-            self._orphans = Orphans(settings.grace, log)
+            self._schedule = Schedule(settings, log, journal)
         if settings.session:
             # In a session of its own the program's group is orphaned, and the kernel discards these three (POSIX
             # 2.4.3, as dumb-init does). STOP it does not.
@@ -58,42 +57,23 @@ class Supervisor:
                 # After a round of reaping the others are asked first: SIGCHLD would hide the signals above it.
                 info = _signal.sigtimedwait(signals.ALL_BUT_CHILD, 0) if reaping else None
                 if info is None:
-                    info = self._timed_wait() if self._deadline or self._orphans else _signal.sigwaitinfo(signals.EVERY)
+                    info = self._schedule.wait(self) if self._schedule else _signal.sigwaitinfo(signals.EVERY)
                 reaping = info is not None and info.si_signo == _signal.SIGCHLD
                 if reaping:
                     self.reap()
                 elif info:
                     self._deal_with(info)
-                if self._orphans:
-                    self._orphans.look(program_pid)
+                if self._schedule:
+                    self._schedule.look(program_pid)
             except Exception as error:
                 self._survive(error)
         if self._terminal:
             self._terminal.take_back(program_pid)
         if self._settings.end_group:
-            self._end_group()
+            from pyinit import processes
+
+            processes.signal_group(program_pid, self._rewrite.get(_signal.SIGTERM, _signal.SIGTERM))
         return self._settings.remap_exit.get(self.status, self.status)
-
-    def _timed_wait(self) -> "struct_siginfo | None":
-        """Wait for a signal, but not for longer than until the next thing is due."""
-        from time import monotonic
-
-        if self._deadline and monotonic() >= self._deadline:
-            self._deadline = 0.0
-            from pyinit import drain
-
-            drain.kill_program(self, self._log, self._journal)
-        due = [self._orphans.due] if self._orphans else []
-        due += [self._deadline] if self._deadline else []
-        return _signal.sigtimedwait(signals.EVERY, max(0, min(due) - monotonic())) if due else None
-
-    def _end_group(self) -> None:
-        """What is left of the program's process group gets TERM, as dumb-init has it."""
-        signal = self._rewrite.get(_signal.SIGTERM, _signal.SIGTERM)
-        try:
-            posix.kill(-self.program_pid, signal)
-        except OSError:  # ESRCH: nobody is left
-            pass
 
     def _survive(self, error: Exception) -> None:
         """An error ends nothing. The pause keeps an error that lasts from taking the processor."""
@@ -119,8 +99,10 @@ class Supervisor:
             if signal in (_signal.SIGINT, _signal.SIGTERM):
                 self.status = 0
             return
-        if signal in signals.ASKS_TO_END:
-            self._asked_to_end(signal)
+        if signal in signals.ASKS_TO_END and not self.asked_to_end:
+            self.asked_to_end = signal
+            if self._schedule:
+                self._schedule.asked_to_end()
         if self.status >= 0:  # --wait-all
             from pyinit import processes
 
@@ -132,15 +114,6 @@ class Supervisor:
         if self._settings.session and signal in signals.TERMINAL_STOPS:
             # The kernel ignores this from PID 1 to itself, which nobody could resume (man 7 pid_namespaces).
             posix.kill(self._own_pid, _signal.SIGSTOP)
-
-    def _asked_to_end(self, signal: int) -> None:
-        """The first request starts the clock of --stop-timeout."""
-        if not self.asked_to_end:
-            self.asked_to_end = signal
-            if self._settings.stop_timeout:
-                from time import monotonic
-
-                self._deadline = monotonic() + self._settings.stop_timeout
 
     def _forward(self, received: int, signal: int) -> None:
         """Send a signal to the program's process group, or to the program alone."""

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pyinit.ctl import zipapp
 from pyinit.identity import fixuid_config
 from pyinit.message import printable
 from tests.identity_support import GROUP, PASSWD, Etc
@@ -528,9 +529,10 @@ def build_for_env(shared_pyinit: Pyinit) -> "Iterator[Path]":
     """pyinit with a first line that looks for the interpreter in PATH."""
     data = shared_pyinit.file.read_bytes()
     line, rest = data.split(b"\n", 1)
-    assert line.startswith(b"#!/usr/bin/python3 -ISc")
+    boot = zipapp.OPTIONS.encode()
+    assert line.startswith(b"#!/usr/bin/python3 " + boot)
     file = shared_pyinit.file.with_name("pyinit-env")
-    file.write_bytes(b"#!/usr/bin/env -S python3 -ISc'" + line[len(b"#!/usr/bin/python3 -ISc") :] + b"'\n" + rest)
+    file.write_bytes(b"#!/usr/bin/env -S python3 %s'%s'\n%s" % (boot, line.partition(boot)[2], rest))
     file.chmod(0o755)
     yield file
     file.unlink()

@@ -85,7 +85,7 @@ def test_it_runs_under_every_interpreter_with_any_byte_code(build: "Callable[[st
     file = str(build(short(INTERPRETERS[built_for])).file)
     for version, python in INTERPRETERS.items():
         # What the kernel makes of a first line that names this interpreter.
-        start = [*NAMESPACE, python, f"-ISc{zipapp.LINE_1}", file]
+        start = [*NAMESPACE, python, zipapp.OPTIONS + zipapp.LINE_1, file]
         for options, expected in (([], 7), (["-v", "-e", "7"], 0)):
             command = [*start, *options, "--", "sh", "-c", "exit 7"]
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)

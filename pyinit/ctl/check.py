@@ -6,7 +6,7 @@ import re
 import zipfile
 from dataclasses import dataclass
 
-from pyinit.ctl.zipapp import FIRST_LINE_LIMIT, LINE_1, LINE_2, digest_of
+from pyinit.ctl.zipapp import FIRST_LINE_LIMIT, LINE_1, LINE_2, OPTIONS, digest_of
 
 SIZE_LIMIT = 1 << 20  # bytes; our file has less than 64 kB
 
@@ -14,7 +14,8 @@ SIZE_LIMIT = 1 << 20  # bytes; our file has less than 64 kB
 RELEASES = {3425: "3.9", 3439: "3.10", 3495: "3.11", 3531: "3.12", 3571: "3.13", 3627: "3.14"}
 
 FIRST_LINE = re.compile(
-    rb"#!(?P<path>/\S+) -ISc%s\n|#!(?P<env>\S+/env) -S (?P<name>\S+) -ISc'%s'\n" % ((re.escape(LINE_1.encode()),) * 2)
+    rf"#!(?P<path>/\S+) {OPTIONS}{re.escape(LINE_1)}\n"
+    rf"|#!(?P<env>\S+/env) -S (?P<name>\S+) {OPTIONS}'{re.escape(LINE_1)}'\n".encode()
 )
 SECOND_LINE = re.compile(
     re.escape(LINE_2).replace(r"\{size\}", "(?P<size>[0-9]+)").replace(r"\{digest\}", "(?P<digest>[0-9a-f]+)").encode()

@@ -5,6 +5,7 @@ import signal
 from dataclasses import dataclass
 
 from pyinit.ctl import proc
+from pyinit.ctl.zipapp import LINE_1, OPTIONS
 from pyinit.log import Fatal
 from pyinit.settings import Settings, personality
 
@@ -69,7 +70,7 @@ def own_words(command: "tuple[str, ...]") -> "list[str]":
 
 def is_zipapp(command: "tuple[str, ...]") -> bool:
     """Whether a command line is what the kernel makes of the first line of pyinit's file (pyinit.ctl.zipapp)."""
-    return len(command) > 2 and command[1].startswith("-IScimport sys as s;")
+    return len(command) > 2 and command[1] == OPTIONS + LINE_1
 
 
 def settings(process: proc.Process, other: str, words: "list[str]") -> "Settings | None":

@@ -63,6 +63,9 @@ PACKED = (
 # As many as there are bytes that are not ASCII, less one.
 WORDS = 127
 
+# Isolated mode, no `site`, and standard streams without buffers, which the log and the help do not need: 8 kB.
+OPTIONS = "-IuSc"
+
 # sys.argv[0] is "-c" here, and the file comes after it.
 LINE_1 = 'import sys as s;f=open(s.argv[1],"rb");f.readline();exec(f.readline())'
 
@@ -127,12 +130,12 @@ def replace_file(path: Path, data: bytes) -> None:
 
 def make_first_line(python: str) -> bytes:
     """The shebang. Linux hands everything after the interpreter to it as one argument (man 2 execve), which is enough
-    to start without `runpy`, in isolated mode (-I) and without `site` (-S)."""
+    to start without `runpy`."""
     words = python.split()
     if len(words) == 2 and words[0].endswith("/env"):
-        line = f"#!{words[0]} -S {words[1]} -ISc'{LINE_1}'\n"
+        line = f"#!{words[0]} -S {words[1]} {OPTIONS}'{LINE_1}'\n"
     elif len(words) == 1 and python.startswith("/"):
-        line = f"#!{python} -ISc{LINE_1}\n"
+        line = f"#!{python} {OPTIONS}{LINE_1}\n"
     else:
         raise BuildError(f"--python: {python!r} is neither an absolute path without spaces nor '/usr/bin/env NAME'")
     if len(line) > FIRST_LINE_LIMIT:
