@@ -1,7 +1,9 @@
 # The cache of Debian packages: apt-cacher-ng. See README.md beside this file.
 ARG BASE=debian:bookworm-slim
 FROM ${BASE}
-RUN apt-get update \
+# The package asks the network for Ubuntu's mirrors, which acng.conf has no use for, unless it finds a list of them.
+RUN install -D /dev/null /var/lib/apt-cacher-ng/backends_ubuntu.default \
+    && export DEBIAN_FRONTEND=noninteractive && apt-get update \
     && apt-get install -y --no-install-recommends apt-cacher-ng ca-certificates python3 \
     && rm -rf /var/lib/apt/lists/*
 COPY acng.conf /etc/apt-cacher-ng/
