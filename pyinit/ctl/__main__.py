@@ -6,6 +6,7 @@ from pyinit import __version__
 from pyinit.ctl.build import build
 from pyinit.ctl.doctor.command import doctor
 from pyinit.ctl.index import index
+from pyinit.ctl.lab.commands import lab
 from pyinit.ctl.options import prepare_output
 from pyinit.ctl.timeline.command import timeline
 from pyinit.ctl.top import top
@@ -28,6 +29,7 @@ def main(context: click.Context) -> None:
 main.add_command(build)
 main.add_command(doctor)
 main.add_command(index)
+main.add_command(lab)
 main.add_command(timeline)
 main.add_command(top)
 main.add_command(tree)

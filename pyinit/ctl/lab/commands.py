@@ -1,0 +1,144 @@
+"""`pyinitctl lab list`, `run`, `all` and `write`."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+import click
+
+from pyinit.ctl.lab.experiment import DIFFERS, SKIPPED, Experiment, Result, open_lab
+from pyinit.ctl.lab.experiment import run as run_experiment
+from pyinit.ctl.lab.experiments import BY_NAME, EXPERIMENTS
+from pyinit.ctl.lab.namespace import NotAvailable
+from pyinit.ctl.lab.narrator import Narrator, complain
+
+NOT_AVAILABLE = 3  # the exit status
+
+
+@click.group()
+@click.pass_context
+def lab(context: click.Context) -> None:
+    """Learn what PID 1 does, by experiment.
+
+    Each experiment runs for real in a PID namespace of its own, as root or in a user namespace. It tells what will
+    happen, shows what does (from /proc, while it runs), and ends with the rule and its manual page.
+
+    \b
+    Exit status: 0 all came as told, 1 something did not, 2 wrong usage,
+    3 what the experiment needs is not to be had here.
+
+    Example: pyinitctl lab all --pause
+    """
+    if os.environ.get("NO_COLOR"):  # no-color.org; click itself leaves colour out of a pipe
+        context.color = False
+
+
+@lab.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+def list_experiments(as_json: bool) -> None:
+    """List the experiments.
+
+    Example: pyinitctl lab list
+    """
+    if as_json:
+        rows = [{"name": each.name, "title": each.title, "manual": each.manual} for each in EXPERIMENTS]
+        click.echo(json.dumps(rows))
+        return
+    for each in EXPERIMENTS:
+        click.echo(f"{click.style(f'{each.name:<10}', bold=True)} {each.title}")
+
+
+def run_options(command: "Callable[..., None]") -> "Callable[..., None]":
+    """The options that `run` and `all` have in common."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs."),
+        click.option("--explain", is_flag=True, help="Tell the longer story, too."),
+        click.option("--pause", is_flag=True, help="Wait for Enter at each step."),
+    ):
+        command = option(command)
+    return command
+
+
+@lab.command("run")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, type=click.Choice(list(BY_NAME)))
+@run_options
+def run(names: "tuple[str, ...]", pause: bool, explain: bool, as_json: bool) -> None:
+    """Run the experiments NAME, such as zombies.
+
+    Example: pyinitctl lab run zombies --explain
+    """
+    results = perform([BY_NAME[name] for name in names], pause, explain, as_json)
+    finish(results, NOT_AVAILABLE if any(result.verdict == SKIPPED for result in results) else 0)
+
+
+@lab.command("all")
+@run_options
+def run_all(pause: bool, explain: bool, as_json: bool) -> None:
+    """Run all experiments. One that cannot be run here is skipped, and says what it needs.
+
+    Example: pyinitctl lab all --pause
+    """
+    finish(perform(list(EXPERIMENTS), pause, explain, as_json), 0)
+
+
+def perform(experiments: "list[Experiment]", pause: bool, explain: bool, as_json: bool) -> "list[Result]":
+    """Run experiments and tell of them, in words or as JSON."""
+    if as_json and (pause or explain):
+        raise click.UsageError("--json: there is nothing to pause or to explain for a program")
+    for number in (signal.SIGTERM, signal.SIGHUP):  # end as after Ctrl-C, with everything cleared away
+        signal.signal(number, end_by_signal)
+    try:
+        with open_lab() as place:
+            if as_json:
+                results = [run_experiment(each, place) for each in experiments]
+                click.echo(json.dumps([as_dictionary(result) for result in results]))
+                return results
+            narrator = Narrator(pause, explain)
+            place.show = narrator.see
+            if len(experiments) > 1:
+                narrator.introduce()
+            results = []
+            for each in experiments:
+                narrator.open(each)
+                results.append(run_experiment(each, place, narrator.before, narrator.after))
+                narrator.close(results[-1])
+            if len(experiments) > 1:
+                narrator.sum_up(results)
+            return results
+    except NotAvailable as error:
+        click.echo(f"pyinitctl lab: {error}", err=True)
+        sys.exit(NOT_AVAILABLE)
+
+
+def end_by_signal(number: int, _: object) -> NoReturn:
+    sys.exit(128 + number)
+
+
+def as_dictionary(result: Result) -> "dict[str, object]":
+    """A result for --json."""
+    return {
+        "name": result.experiment.name,
+        "verdict": result.verdict,
+        "needs": result.needs or None,
+        "trials": [
+            {
+                "case": outcome.trial.case,
+                "told": outcome.trial.told,
+                "observed": outcome.observed,
+                "held": outcome.held,
+                "evidence": outcome.evidence,
+            }
+            for outcome in result.outcomes
+        ],
+        "rule": result.experiment.rule,
+        "manual": result.experiment.manual,
+    }
+
+
+def finish(results: "list[Result]", otherwise: int) -> NoReturn:
+    """Complain about what was not as told, and end."""
+    complain(results)
+    sys.exit(1 if any(result.verdict == DIFFERS for result in results) else otherwise)

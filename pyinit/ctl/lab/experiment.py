@@ -1,0 +1,149 @@
+"""What an experiment is, what its trials work with, and how it is run and checked."""
+
+import contextlib
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyinit.ctl import zipapp
+from pyinit.ctl.lab.namespace import Namespace, NotAvailable, TooLate, find_unshare
+
+HELD = "held"
+DIFFERS = "differs"
+SKIPPED = "skipped"
+
+# The highest UID or GID that an experiment with several users takes.
+HIGHEST_ID = 4242
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One of the cases that an experiment compares."""
+
+    case: str  # "no init", "a shell", "pyinit", ...
+    told: str  # the outcome that is told beforehand, word for word what `run` returns if it is right
+    because: str  # why, in one line
+    run: "Callable[[Lab], str]"  # does it, shows what it sees, and returns the outcome
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A question to PID 1, put to several of them."""
+
+    name: str
+    title: str
+    story: str  # what is going to be done, for somebody who has never heard of it
+    trials: "tuple[Trial, ...]"
+    rule: str  # what there is to remember
+    manual: "tuple[str, ...]"  # where it is written down, such as "man 2 wait"
+    reading: str  # the longer explanation, paragraphs with an empty line between them
+    needs_users: bool = False  # several UIDs, which a user namespace of somebody who is not root does not have
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a trial."""
+
+    trial: Trial
+    observed: str
+    evidence: "tuple[str, ...]"
+
+    @property
+    def held(self) -> bool:
+        return self.observed == self.trial.told
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of an experiment."""
+
+    experiment: Experiment
+    outcomes: "tuple[Outcome, ...]"
+    needs: str = ""  # why it was skipped
+
+    @property
+    def verdict(self) -> str:
+        if self.needs:
+            return SKIPPED
+        return HELD if all(outcome.held for outcome in self.outcomes) else DIFFERS
+
+
+class Lab:
+    """What a trial works with: namespaces, in which the command `pyinit` is the file that a container would have."""
+
+    def __init__(self, unshare: "tuple[str, ...]", directory: Path) -> None:
+        self.unshare = unshare
+        # Of our own environment only the way to the programs: a PYINIT_ variable would change what pyinit does.
+        self.environment = {"PATH": f"{directory}:{os.environ.get('PATH', os.defpath)}", "LC_ALL": "C"}
+        self.show: "Callable[[str], None]" = lambda _: None
+        self.evidence: "list[str]" = []
+
+    def namespace(self, *command: str, terminal: "int | None" = None, shown: "str | None" = None) -> Namespace:
+        """Start a command as PID 1. It is shown as a shell would take it, unless `shown` says it better."""
+        self.see(f"$ {shlex.join(command) if shown is None else shown}")
+        return Namespace(self.unshare, command, self.environment, terminal)
+
+    def see(self, line: str) -> None:
+        """Show a piece of evidence at once, and keep it."""
+        self.evidence.append(line)
+        self.show(line)
+
+    def has_users(self) -> bool:
+        """Whether the UIDs up to HIGHEST_ID exist in the namespaces of this lab (man 7 user_namespaces)."""
+        with Namespace(self.unshare, ("cat", "/proc/self/uid_map"), self.environment) as namespace:
+            namespace.end()
+            ranges = [tuple(map(int, line.split())) for line in namespace.output.splitlines()]
+        return any(first == 0 and size > HIGHEST_ID for first, _, size in ranges)
+
+
+@contextlib.contextmanager
+def open_lab() -> "Iterator[Lab]":
+    """A lab with a pyinit, built into a directory that is deleted afterwards. Raises NotAvailable."""
+    unshare = find_unshare()
+    with tempfile.TemporaryDirectory(prefix="pyinit-lab-") as directory:
+        try:
+            build_pyinit(Path(directory, "pyinit"))
+        except zipapp.BuildError as error:
+            raise NotAvailable(f"needs pyinit's file; {error}") from None
+        yield Lab(unshare, Path(directory))
+
+
+def build_pyinit(file: Path) -> None:
+    """Build the zipapp for the running interpreter; a path too long for its first line is found by env instead."""
+    python = os.path.realpath(sys.executable)
+    try:
+        zipapp.build(file, python)
+    except zipapp.BuildError:
+        zipapp.build(file, "/usr/bin/env python3")
+
+
+def run(
+    experiment: Experiment,
+    lab: Lab,
+    before: "Callable[[Trial], None]" = lambda _: None,
+    after: "Callable[[Outcome], None]" = lambda _: None,
+) -> Result:
+    """Run all trials, one after the other; `before` and `after` are called around each."""
+    if experiment.needs_users and not lab.has_users():
+        return Result(experiment, (), "needs root, or a user namespace with several UIDs: it is about other users")
+    outcomes = []
+    for trial in experiment.trials:
+        before(trial)
+        outcomes.append(run_trial(trial, lab))
+        after(outcomes[-1])
+    return Result(experiment, tuple(outcomes))
+
+
+def run_trial(trial: Trial, lab: Lab) -> Outcome:
+    """What did not come in time is an outcome, too: not the one that was told."""
+    lab.evidence = []
+    try:
+        observed = trial.run(lab)
+    except (TooLate, subprocess.SubprocessError) as error:
+        observed = str(error)
+    return Outcome(trial, observed, tuple(lab.evidence))

@@ -1,0 +1,222 @@
+"""Run a command as PID 1 of a fresh PID namespace, and observe it from outside.
+
+Nothing is left behind: when PID 1 of a namespace ends, the kernel kills the rest of it (man 7 pid_namespaces). We kill
+PID 1, and if we are killed the kernel does (the parent-death signals that setpriv and unshare set).
+"""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+
+from pyinit.ctl.lab.process import Process
+
+DEADLINE = 30.0  # seconds that anything may take on a slow machine
+
+# What unshare is asked for: a PID namespace with a process forked into it, and the /proc that shows it.
+NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+
+# The same for somebody who is not root: in a user namespace, in which they are.
+AS_ROOT_INSIDE = ("--user", "--map-root-user")
+
+# The lab's program dies with us, whatever happens. A session of its own keeps it from the terminal's Ctrl-C.
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "setsid")
+WITH_TERMINAL = (*DIES_WITH_US, "--ctty")
+
+_LOOK_AGAIN = 0.01  # seconds
+_LOOKS_UNTIL_SETTLED = 15
+
+
+class NotAvailable(Exception):
+    """What an experiment needs is not to be had here; the message says what that is."""
+
+
+class TooLate(Exception):
+    """Something did not happen in time; the message says what."""
+
+
+def find_unshare() -> "tuple[str, ...]":
+    """The command that makes a PID namespace here, as root or in a user namespace. Raises NotAvailable."""
+    said = ""
+    for command in (NAMESPACE, (*NAMESPACE, *AS_ROOT_INSIDE))[0 if os.geteuid() == 0 else 1 :]:
+        try:
+            done = subprocess.run(
+                [*DIES_WITH_US, *command, "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE
+            )
+        except FileNotFoundError as error:
+            raise NotAvailable(f"needs the program {error.filename}, of the package util-linux") from None
+        if done.returncode == 0:
+            return command
+        said = " ".join(done.stderr.decode(errors="replace").split()) or f"status {done.returncode}"
+    raise NotAvailable(f"needs root, or user namespaces, for a PID namespace of its own; {said}")
+
+
+def wait_until(condition: "Callable[[], object]", what: str) -> None:
+    """Wait for what nothing announces. Raises TooLate."""
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        if time.monotonic() > end:
+            raise TooLate(f"waited {DEADLINE:.0f} s in vain: {what}")
+        time.sleep(_LOOK_AGAIN)
+
+
+class Namespace:
+    """A command that runs as PID 1 of its own namespace, until the `with` block is left."""
+
+    def __init__(
+        self,
+        unshare: "tuple[str, ...]",
+        command: "Sequence[str]",
+        environment: "dict[str, str]",
+        terminal: "int | None" = None,
+    ) -> None:
+        """`terminal`: a descriptor of the terminal that controls it; otherwise it has none, and a pipe for output."""
+        prefix = DIES_WITH_US if terminal is None else WITH_TERMINAL
+        self._unshare = unshare
+        self._output = b""
+        self._process = subprocess.Popen(
+            [*prefix, *unshare, *command],
+            stdin=subprocess.DEVNULL if terminal is None else terminal,
+            stdout=subprocess.PIPE if terminal is None else terminal,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+        self.pid1: Process
+        try:
+            wait_until(self._has_started, f"{command[0]} starts")
+        except BaseException:
+            self._stop()
+            raise
+
+    def __enter__(self) -> "Namespace":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def _has_started(self) -> bool:
+        """Whether PID 1 is there and has become the command, or has even ended."""
+        for pid in children(self._process.pid):
+            ours = command_words(pid)
+            if ours and ours != command_words(self._process.pid):
+                self.pid1 = Process(pid)
+                return True
+        return self._process.poll() is not None
+
+    def _stop(self) -> None:
+        """Kill PID 1, with which all others end. If it is not there yet, wait for it: it would outlive unshare."""
+        try:
+            wait_until(lambda: self._kill_pid1() or self._process.poll() is not None, "PID 1 is there to be killed")
+            self._process.wait(DEADLINE)
+        finally:
+            self._process.kill()
+            self._process.wait(DEADLINE)
+            if self._process.stdout:
+                self._process.stdout.close()
+
+    def _kill_pid1(self) -> bool:
+        found = [] if self._process.poll() is not None else children(self._process.pid)
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return bool(found)
+
+    def processes(self) -> "list[Process]":
+        """All that are inside, zombies too, in the order of their numbers."""
+        try:
+            below = psutil.Process(self.pid1.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+        found = [Process(each.pid) for each in below]
+        return sorted([self.pid1, *(each for each in found if each.inside)], key=lambda each: each.inside)
+
+    def find(self, command: str, number: int = 1) -> "list[Process]":
+        """So many processes with this command line; waits until they are there."""
+        found: "list[Process]" = []
+
+        def look() -> bool:
+            found[:] = [each for each in self.processes() if each.command == command]
+            return len(found) >= number
+
+        wait_until(look, f"{number} x {command!r} runs")
+        return found
+
+    def send(self, number: signal.Signals, to: "Process | None" = None) -> None:
+        """Send a signal from outside, as `docker stop` and `docker kill` do: to PID 1 unless said otherwise."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill((to or self.pid1).pid, number)
+
+    def settle(self) -> None:
+        """Wait until everybody has dealt with what came: all sleep, nothing is pending, and it stays so for a while."""
+        before: "list[str]" = []
+        same = 0
+
+        def look() -> bool:
+            nonlocal before, same
+            now = [f"{each.inside} {each.state} {has_pending(each)}" for each in self.processes()]
+            calm = all(line.endswith((" S False", " T False")) or " Z " in line for line in now)
+            same = same + 1 if calm and now == before else 0
+            before = now
+            return same >= _LOOKS_UNTIL_SETTLED
+
+        wait_until(look, "everything inside comes to rest")
+
+    def wait_for(self, text: str, times: int = 1) -> None:
+        """Read the output until it has `text` so many times. Raises TooLate."""
+        end = time.monotonic() + DEADLINE
+        while self.output.count(text) < times:
+            if not self._read(end - time.monotonic()):
+                raise TooLate(f"waited in vain for {text!r} in the output {self.output!r}")
+
+    @property
+    def output(self) -> str:
+        """What was read of the output so far, standard error included."""
+        return self._output.decode(errors="replace")
+
+    def _read(self, seconds: float) -> bool:
+        """Read what comes within so many seconds; False at the end of the output, or if nothing comes."""
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], max(0, seconds))
+        data = os.read(self._process.stdout.fileno(), 65536) if ready else b""
+        self._output += data
+        return bool(data)
+
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def end(self) -> int:
+        """Wait for the end: PID 1's exit status, as a shell reports it (128 + signal). Reads the rest of the output."""
+        end = time.monotonic() + DEADLINE
+        while self._process.stdout and self._read(end - time.monotonic()):
+            pass
+        try:
+            status = self._process.wait(max(0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise TooLate(f"waited {DEADLINE:.0f} s in vain: PID 1 ends") from None
+        return 128 - status if status < 0 else status
+
+
+def has_pending(process: Process) -> bool:
+    """Whether a signal waits to be dealt with. (On a zombie, which deals with nothing any more, one may stay.)"""
+    return int(process.status().get("ShdPnd", "0"), 16) != 0
+
+
+def children(pid: int) -> "list[int]":
+    try:
+        return [child.pid for child in psutil.Process(pid).children()]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def command_words(pid: int) -> bytes:
+    """/proc/PID/cmdline, which is empty for a zombie."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
