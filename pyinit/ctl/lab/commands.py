@@ -133,7 +133,7 @@ def as_dictionary(result: Result) -> "dict[str, object]":
             }
             for outcome in result.outcomes
         ],
-        "rule": result.experiment.rule,
+        "rule": " ".join(result.experiment.rule.split()),
         "manual": result.experiment.manual,
     }
 

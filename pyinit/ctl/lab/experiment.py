@@ -3,11 +3,10 @@
 import contextlib
 import os
 import shlex
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyinit.ctl import zipapp
@@ -40,8 +39,10 @@ class Experiment:
     story: str  # what is going to be done, for somebody who has never heard of it
     trials: "tuple[Trial, ...]"
     rule: str  # what there is to remember
+    exercise: str  # what to try next
     manual: "tuple[str, ...]"  # where it is written down, such as "man 2 wait"
     reading: str  # the longer explanation, paragraphs with an empty line between them
+    programs: "Mapping[str, str]" = field(default_factory=dict)  # shell scripts that the trials start, by name
     needs_users: bool = False  # several UIDs, which a user namespace of somebody who is not root does not have
 
 
@@ -78,15 +79,21 @@ class Lab:
 
     def __init__(self, unshare: "tuple[str, ...]", directory: Path) -> None:
         self.unshare = unshare
+        self.directory = directory
         # Of our own environment only the way to the programs: a PYINIT_ variable would change what pyinit does.
         self.environment = {"PATH": f"{directory}:{os.environ.get('PATH', os.defpath)}", "LC_ALL": "C"}
         self.show: "Callable[[str], None]" = lambda _: None
         self.evidence: "list[str]" = []
 
-    def namespace(self, *command: str, terminal: "int | None" = None, shown: "str | None" = None) -> Namespace:
-        """Start a command as PID 1. It is shown as a shell would take it, unless `shown` says it better."""
-        self.see(f"$ {shlex.join(command) if shown is None else shown}")
-        return Namespace(self.unshare, command, self.environment, terminal)
+    def namespace(self, *command: str, setup: "tuple[str, ...]" = (), terminal: "int | None" = None) -> Namespace:
+        """Start a command as PID 1, and show it as a shell would take it. `setup` comes before it, and becomes it."""
+        self.see(f"$ {shlex.join(command)}")
+        return Namespace(self.unshare, (*setup, *command), self.environment, terminal)
+
+    def install(self, programs: "Mapping[str, str]") -> None:
+        """Have these programs, too."""
+        for name, script in programs.items():
+            write_program(self.directory / name, script)
 
     def see(self, line: str) -> None:
         """Show a piece of evidence at once, and keep it."""
@@ -113,6 +120,12 @@ def open_lab() -> "Iterator[Lab]":
         yield Lab(unshare, Path(directory))
 
 
+def write_program(file: Path, script: str) -> None:
+    """Write an executable shell script."""
+    file.write_text(f"#!/bin/sh\n{script.strip()}\n")
+    file.chmod(0o755)
+
+
 def build_pyinit(file: Path) -> None:
     """Build the zipapp for the running interpreter; a path too long for its first line is found by env instead."""
     python = os.path.realpath(sys.executable)
@@ -120,6 +133,15 @@ def build_pyinit(file: Path) -> None:
         zipapp.build(file, python)
     except zipapp.BuildError:
         zipapp.build(file, "/usr/bin/env python3")
+
+
+def procedure(observe: "Callable[..., str]") -> "Callable[..., Callable[[Lab], str]]":
+    """Make what a trial does out of a function of a lab and a command: `Trial(..., stopped("sleep", "60"))`."""
+
+    def with_command(*command: str, **more: object) -> "Callable[[Lab], str]":
+        return lambda lab: observe(lab, *command, **more)
+
+    return with_command
 
 
 def run(
@@ -131,6 +153,7 @@ def run(
     """Run all trials, one after the other; `before` and `after` are called around each."""
     if experiment.needs_users and not lab.has_users():
         return Result(experiment, (), "needs root, or a user namespace with several UIDs: it is about other users")
+    lab.install(experiment.programs)
     outcomes = []
     for trial in experiment.trials:
         before(trial)
@@ -144,6 +167,6 @@ def run_trial(trial: Trial, lab: Lab) -> Outcome:
     lab.evidence = []
     try:
         observed = trial.run(lab)
-    except (TooLate, subprocess.SubprocessError) as error:
+    except TooLate as error:
         observed = str(error)
     return Outcome(trial, observed, tuple(lab.evidence))

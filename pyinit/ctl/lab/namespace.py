@@ -25,9 +25,12 @@ NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 # The same for somebody who is not root: in a user namespace, in which they are.
 AS_ROOT_INSIDE = ("--user", "--map-root-user")
 
-# The lab's program dies with us, whatever happens. A session of its own keeps it from the terminal's Ctrl-C.
-DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "setsid")
-WITH_TERMINAL = (*DIES_WITH_US, "--ctty")
+# unshare dies with us, whatever happens, and with it what it has started (--kill-child).
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")
+
+# PID 1 leads a session and a process group, as in a container.
+LEADER = ("setsid",)
+WITH_TERMINAL = ("setsid", "--ctty")
 
 _LOOK_AGAIN = 0.01  # seconds
 _LOOKS_UNTIL_SETTLED = 15
@@ -47,7 +50,10 @@ def find_unshare() -> "tuple[str, ...]":
     for command in (NAMESPACE, (*NAMESPACE, *AS_ROOT_INSIDE))[0 if os.geteuid() == 0 else 1 :]:
         try:
             done = subprocess.run(
-                [*DIES_WITH_US, *command, "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE
+                [*DIES_WITH_US, *command, *LEADER, "true"],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=DEADLINE,
             )
         except FileNotFoundError as error:
             raise NotAvailable(f"needs the program {error.filename}, of the package util-linux") from None
@@ -77,15 +83,15 @@ class Namespace:
         terminal: "int | None" = None,
     ) -> None:
         """`terminal`: a descriptor of the terminal that controls it; otherwise it has none, and a pipe for output."""
-        prefix = DIES_WITH_US if terminal is None else WITH_TERMINAL
-        self._unshare = unshare
+        leader = LEADER if terminal is None else WITH_TERMINAL
         self._output = b""
         self._process = subprocess.Popen(
-            [*prefix, *unshare, *command],
+            [*DIES_WITH_US, *unshare, *leader, *command],
             stdin=subprocess.DEVNULL if terminal is None else terminal,
             stdout=subprocess.PIPE if terminal is None else terminal,
             stderr=subprocess.STDOUT,
             env=environment,
+            start_new_session=True,  # Ctrl-C at our terminal is for us alone, who then clear away
         )
         self.pid1: Process
         try:
@@ -103,8 +109,7 @@ class Namespace:
     def _has_started(self) -> bool:
         """Whether PID 1 is there and has become the command, or has even ended."""
         for pid in children(self._process.pid):
-            ours = command_words(pid)
-            if ours and ours != command_words(self._process.pid):
+            if first_word(pid) not in ("", "unshare", "setsid"):
                 self.pid1 = Process(pid)
                 return True
         return self._process.poll() is not None
@@ -147,19 +152,26 @@ class Namespace:
         wait_until(look, f"{number} x {command!r} runs")
         return found
 
+    def parent(self, process: Process) -> Process:
+        """The parent inside. Raises TooLate if that is gone."""
+        for each in self.processes():
+            if each.inside == process.parent:
+                return each
+        raise TooLate(f"{process} has no parent inside")
+
     def send(self, number: signal.Signals, to: "Process | None" = None) -> None:
         """Send a signal from outside, as `docker stop` and `docker kill` do: to PID 1 unless said otherwise."""
         with contextlib.suppress(ProcessLookupError):
             os.kill((to or self.pid1).pid, number)
 
     def settle(self) -> None:
-        """Wait until everybody has dealt with what came: all sleep, nothing is pending, and it stays so for a while."""
+        """Wait until everybody has dealt with what came: all sleep, no signal is on its way, and it stays so."""
         before: "list[str]" = []
         same = 0
 
         def look() -> bool:
             nonlocal before, same
-            now = [f"{each.inside} {each.state} {has_pending(each)}" for each in self.processes()]
+            now = [f"{each.inside} {each.state} {has_work(each)}" for each in self.processes()]
             calm = all(line.endswith((" S False", " T False")) or " Z " in line for line in now)
             same = same + 1 if calm and now == before else 0
             before = now
@@ -199,12 +211,21 @@ class Namespace:
             status = self._process.wait(max(0, end - time.monotonic()))
         except subprocess.TimeoutExpired:
             raise TooLate(f"waited {DEADLINE:.0f} s in vain: PID 1 ends") from None
-        return 128 - status if status < 0 else status
+        return 128 - status if status < 0 else self._after_kill(status)
+
+    def _after_kill(self, status: int) -> int:
+        """unshare of util-linux 2.38 cannot end by KILL as its child did: it says this, and ends with 1."""
+        said = b"unshare: sigprocmask unblock failed: Invalid argument\n"
+        if status == 1 and self._output.endswith(said):
+            self._output = self._output[: -len(said)]
+            return 128 + signal.SIGKILL
+        return status
 
 
-def has_pending(process: Process) -> bool:
-    """Whether a signal waits to be dealt with. (On a zombie, which deals with nothing any more, one may stay.)"""
-    return int(process.status().get("ShdPnd", "0"), 16) != 0
+def has_work(process: Process) -> bool:
+    """Whether a signal is on its way to it. (A blocked one waits until it is wanted; on a zombie one may stay.)"""
+    pending, blocked = (int(process.status().get(field, "0"), 16) for field in ("ShdPnd", "SigBlk"))
+    return pending & ~blocked != 0
 
 
 def children(pid: int) -> "list[int]":
@@ -214,9 +235,9 @@ def children(pid: int) -> "list[int]":
         return []
 
 
-def command_words(pid: int) -> bytes:
-    """/proc/PID/cmdline, which is empty for a zombie."""
+def first_word(pid: int) -> str:
+    """The first word of a command line, empty for a zombie."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes().partition(b"\0")[0])
     except (FileNotFoundError, ProcessLookupError):
-        return b""
+        return ""

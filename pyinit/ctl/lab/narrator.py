@@ -21,6 +21,7 @@ class Narrator:
     def __init__(self, pause: bool, explain: bool) -> None:
         self._pause = pause
         self._explain = explain
+        self._case = ""  # of the trial that has shown nothing so far
 
     def introduce(self) -> None:
         paragraph(INTRODUCTION)
@@ -30,23 +31,25 @@ class Narrator:
         click.echo()
         click.secho(f"{experiment.name}: {experiment.title}", bold=True)
         paragraph(experiment.story)
-        if self._explain:
-            for text in experiment.reading.split("\n\n"):
-                click.echo()
-                paragraph(text)
+        for name, script in experiment.programs.items():
+            if "\n" not in script:
+                click.echo(f"  {name}: {click.style(script, fg='cyan')}")
         click.echo()
         heading("What will happen")
+        width = max(len(trial.case) for trial in experiment.trials)
         for trial in experiment.trials:
-            click.echo(f"  {trial.case:<12} {trial.told}: {trial.because}")
+            click.echo(f"  {trial.case:<{width}}  {trial.told}: {trial.because}")
         click.echo()
         heading("What happens")
 
     def before(self, trial: Trial) -> None:
         self.wait(f"[Enter] {trial.case}")
-        click.secho(f"  {trial.case}", bold=True)
+        self._case = trial.case
 
     def see(self, line: str) -> None:
-        click.secho(f"    {line}", fg="cyan" if line.startswith("$ ") else None)
+        """A line of evidence; a trial's first is its command, and stands beside the name of the case."""
+        case, self._case = self._case, ""
+        click.echo(f"  {click.style(case, bold=True)}: {click.style(line, fg='cyan')}" if case else f"    {line}")
 
     def after(self, outcome: Outcome) -> None:
         if outcome.held:
@@ -63,7 +66,11 @@ class Narrator:
         click.echo()
         heading("The rule")
         paragraph(experiment.rule, "  ")
-        click.echo(f"  Read: {', '.join(experiment.manual)}")
+        paragraph(f"Read: {', '.join(experiment.manual)}", "  ")
+        if self._explain:
+            for text in [*experiment.reading.split("\n\n"), f"To try: {experiment.exercise.strip()}"]:
+                click.echo()
+                paragraph(text)
 
     def wait(self, prompt: str) -> None:
         """Until Enter is pressed; not at all once the input has ended."""
@@ -91,4 +98,8 @@ def heading(text: str) -> None:
 
 
 def paragraph(text: str, indent: str = "") -> None:
-    click.echo(textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False))
+    click.echo(
+        textwrap.fill(
+            " ".join(text.split()), WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+        )
+    )

@@ -12,7 +12,9 @@ class Process:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.inside = numbers(status_of(pid), "NSpid")[-1]
+        own_numbers = numbers(status_of(pid), "NSpid")
+        self.inside = own_numbers[-1]
+        self.depth = len(own_numbers)  # how many namespaces it is in: that of our /proc and those below it
 
     def __str__(self) -> str:
         return f"pid {self.inside}"
@@ -34,8 +36,7 @@ class Process:
     def parent(self) -> int:
         """The number that the parent has inside, 0 if there is none or the parent is not inside."""
         parent = numbers(status_of(numbers(self.status(), "PPid")[-1]), "NSpid")
-        own_depth = len(self.status().get("NSpid", "").split())
-        return parent[-1] if len(parent) == own_depth else 0
+        return parent[-1] if len(parent) == self.depth else 0
 
     @property
     def command(self) -> str:
@@ -44,6 +45,13 @@ class Process:
             return os.fsdecode(Path(f"/proc/{self.pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" "))
         except (FileNotFoundError, ProcessLookupError):
             return ""
+
+    @property
+    def foreground(self) -> int:
+        """The foreground process group of its terminal, as that is numbered inside; 0 if it is none of those."""
+        fields = Path(f"/proc/{self.pid}/stat").read_bytes().rpartition(b") ")[2].split()
+        group = status_of(int(fields[5]))
+        return numbers(group, "NSpid")[-1] if len(group.get("NSpid", "").split()) == self.depth else 0
 
     def has(self, field: str, number: signal.Signals) -> bool:
         """Whether a signal is in one of the sets of /proc/PID/status, such as SigCgt: bit n - 1 is signal n."""
@@ -62,7 +70,7 @@ class Process:
         shown.update({field: str(numbers(status, field)[-1]) for field in ("NSpgid", "NSsid")})
         shown.update({field: f"{status[field]} ({names(status[field])})" for field in SIGNAL_SETS if field in status})
         words = [f"{field}: {' '.join(shown.get(field, '?').split())}" for field in fields]
-        return f"pid {self.inside}  {status['Name']:<7} {'   '.join(words)}"
+        return f"pid {self.inside}  {status['Name']:<8} {'   '.join(words)}"
 
 
 def names(signals: str) -> str:
