@@ -5,10 +5,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 import click
 
+from pyinit.ctl import zipapp
+from pyinit.ctl.lab import workshop
 from pyinit.ctl.lab.experiment import DIFFERS, SKIPPED, Experiment, Result, open_lab
 from pyinit.ctl.lab.experiment import run as run_experiment
 from pyinit.ctl.lab.experiments import BY_NAME, EXPERIMENTS
@@ -84,12 +87,35 @@ def run_all(pause: bool, explain: bool, as_json: bool) -> None:
     finish(perform(list(EXPERIMENTS), pause, explain, as_json), 0)
 
 
+@lab.command("write")
+@click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+def write(directory: Path) -> None:
+    """Write a workshop for a class into DIR, which must be new or empty.
+
+    Each experiment is a small shell script that needs only unshare, ps, and the pyinit that is written beside it. The
+    README says how to go about it, and has the answers.
+
+    Example: pyinitctl lab write workshop
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if any(directory.iterdir()):
+            raise click.UsageError(f"DIR: {str(directory)!r} is not empty; name a new or an empty directory")
+        files = workshop.write(directory)
+    except OSError as error:
+        raise click.ClickException(f"DIR: {str(error.filename or directory)!r}: {error.strerror}") from None
+    except zipapp.BuildError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{directory}: {len(files)} files; begin with README.md")
+
+
 def perform(experiments: "list[Experiment]", pause: bool, explain: bool, as_json: bool) -> "list[Result]":
     """Run experiments and tell of them, in words or as JSON."""
     if as_json and (pause or explain):
         raise click.UsageError("--json: there is nothing to pause or to explain for a program")
     for number in (signal.SIGTERM, signal.SIGHUP):  # end as after Ctrl-C, with everything cleared away
-        signal.signal(number, end_by_signal)
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end_by_signal)
     try:
         with open_lab() as place:
             if as_json:
@@ -98,6 +124,7 @@ def perform(experiments: "list[Experiment]", pause: bool, explain: bool, as_json
                 return results
             narrator = Narrator(pause, explain)
             place.show = narrator.see
+            place.hold = narrator.hold if pause else None
             if len(experiments) > 1:
                 narrator.introduce()
             results = []
@@ -108,6 +135,8 @@ def perform(experiments: "list[Experiment]", pause: bool, explain: bool, as_json
             if len(experiments) > 1:
                 narrator.sum_up(results)
             return results
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except NotAvailable as error:
         click.echo(f"pyinitctl lab: {error}", err=True)
         sys.exit(NOT_AVAILABLE)

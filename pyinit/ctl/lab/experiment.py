@@ -81,14 +81,23 @@ class Lab:
         self.unshare = unshare
         self.directory = directory
         # Of our own environment only the way to the programs: a PYINIT_ variable would change what pyinit does.
-        self.environment = {"PATH": f"{directory}:{os.environ.get('PATH', os.defpath)}", "LC_ALL": "C"}
+        # A directory that we may not search would make "not found" (127) a "permission denied" (126; man 3 exec).
+        places = [place for place in os.environ.get("PATH", os.defpath).split(":") if os.access(place, os.X_OK)]
+        self.environment = {"PATH": ":".join([str(directory), *places]), "LC_ALL": "C"}
         self.show: "Callable[[str], None]" = lambda _: None
+        self.hold: "Callable[[Namespace], None] | None" = None  # called at the end of a trial, if anything is left
         self.evidence: "list[str]" = []
 
-    def namespace(self, *command: str, setup: "tuple[str, ...]" = (), terminal: "int | None" = None) -> Namespace:
+    @contextlib.contextmanager
+    def namespace(
+        self, *command: str, setup: "tuple[str, ...]" = (), terminal: "int | None" = None
+    ) -> "Iterator[Namespace]":
         """Start a command as PID 1, and show it as a shell would take it. `setup` comes before it, and becomes it."""
         self.see(f"$ {shlex.join(command)}")
-        return Namespace(self.unshare, (*setup, *command), self.environment, terminal)
+        with Namespace(self.unshare, (*setup, *command), self.environment, terminal) as namespace:
+            yield namespace
+            if self.hold and not namespace.has_ended():
+                self.hold(namespace)
 
     def install(self, programs: "Mapping[str, str]") -> None:
         """Have these programs, too."""

@@ -6,12 +6,14 @@ import textwrap
 import click
 
 from pyinit.ctl.lab.experiment import DIFFERS, Experiment, Outcome, Result, Trial
+from pyinit.ctl.lab.namespace import Namespace
 
 WIDTH = 80
 
 INTRODUCTION = """\
 PID 1, the first process of a container, has duties that no other process has. In each experiment you read what will \
-happen, and then it happens, for real, in a PID namespace of its own. What you see is read from /proc while it runs.\
+happen, and then it happens, for real, in a PID namespace of its own. After $ stands the command that is PID 1 there, \
+below it what /proc shows while it runs, and after = what came of it.\
 """
 
 
@@ -50,6 +52,12 @@ class Narrator:
         """A line of evidence; a trial's first is its command, and stands beside the name of the case."""
         case, self._case = self._case, ""
         click.echo(f"  {click.style(case, bold=True)}: {click.style(line, fg='cyan')}" if case else f"    {line}")
+
+    def hold(self, namespace: Namespace) -> None:
+        """Let the person look at what is still there, from another terminal."""
+        pid = namespace.pid1.pid
+        click.secho(f"    To look from another terminal: ps -o pid,ppid,stat,args -p {pid} --ppid {pid}", dim=True)
+        self.wait("[Enter] end it")
 
     def after(self, outcome: Outcome) -> None:
         if outcome.held:

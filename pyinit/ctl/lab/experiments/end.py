@@ -32,10 +32,9 @@ EXPERIMENT = Experiment(
     name="end",
     title="What happens to the rest when PID 1 ends?",
     story="""
-        `main` starts `helper`, which works in the background and saves its work when TERM comes. We end
-        `main` (we send TERM to it alone; it ends with status 3) and look what becomes of `helper`. `>` is
-        what they and pyinit write. `stubborn` is a helper that ignores TERM; there pyinit is told to be
-        patient for one second.
+        `main` starts `helper`, which works in the background and saves its work when TERM comes. We end `main`
+        (we send TERM to it alone; it ends with status 3) and look what becomes of `helper`. `stubborn` is a
+        helper that ignores TERM; there pyinit is told to be patient for one second.
     """,
     programs=PROGRAMS,
     trials=(

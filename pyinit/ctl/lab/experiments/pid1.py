@@ -21,8 +21,7 @@ EXPERIMENT = Experiment(
     story="""
         Each process has a number, its PID. A container has a numbering of its own, a PID namespace, in
         which the first process is number 1. The kernel shows both numbers (NSpid in /proc/PID/status). We
-        start `sleep 60`, a program that does nothing for a minute, in a fresh namespace, in three ways. The
-        lines with $ are commands.
+        start `sleep 60`, a program that does nothing for a minute, in a fresh namespace, in three ways.
     """,
     trials=(
         Trial("no init", "PID 1 is sleep", "the first process is the program itself", started("sleep", "60")),

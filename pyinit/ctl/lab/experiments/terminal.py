@@ -40,8 +40,8 @@ EXPERIMENT = Experiment(
     story="""
         With `docker run -it` a container has a terminal. The processes that share it are a session (NSsid
         in /proc), which has process groups (NSpgid), one of them in the foreground. Ctrl-C makes the
-        terminal send INT to all of the foreground group, and to no other. We open a terminal, start `sleep`
-        in it, and type Ctrl-C.
+        terminal send INT to all of the foreground group, and to no other. `sleep` is started in
+        a terminal, and Ctrl-C typed.
     """,
     trials=(
         Trial(
@@ -77,7 +77,7 @@ EXPERIMENT = Experiment(
     exercise="""
         Run `docker run -it IMAGE sleep 60` and press Ctrl-C. Then the same with `docker run --init`.
     """,
-    manual=("man 7 credentials", "man 3 tcsetpgrp", "man 4 tty_ioctl"),
+    manual=("man 7 credentials", "man 3 tcsetpgrp", "man 3 termios"),
     reading="""
         Nobody types signals. The terminal's driver in the kernel sees the character Ctrl-C, looks which
         group is in the foreground, and sends INT to it. A shell at which you type changes the foreground
