@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shlex
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -126,6 +127,8 @@ def open_lab() -> "Iterator[Lab]":
             build_pyinit(Path(directory, "pyinit"))
         except zipapp.BuildError as error:
             raise NotAvailable(f"needs pyinit's file; {error}") from None
+        if not can_run(Path(directory, "pyinit")):
+            raise NotAvailable(f"needs a directory in which programs can be executed, not {directory!r}; see TMPDIR")
         yield Lab(unshare, Path(directory))
 
 
@@ -142,6 +145,14 @@ def build_pyinit(file: Path) -> None:
         zipapp.build(file, python)
     except zipapp.BuildError:
         zipapp.build(file, "/usr/bin/env python3")
+
+
+def can_run(file: Path) -> bool:
+    """Whether pyinit runs from where it is: there are mounts without permission to execute (noexec)."""
+    try:
+        return subprocess.run([file, "--version"], stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
+    except OSError:
+        return False
 
 
 def procedure(observe: "Callable[..., str]") -> "Callable[..., Callable[[Lab], str]]":

@@ -32,8 +32,8 @@ DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 LEADER = ("setsid",)
 WITH_TERMINAL = ("setsid", "--ctty")
 
-_LOOK_AGAIN = 0.01  # seconds
-_LOOKS_UNTIL_SETTLED = 15
+_LOOK_AGAIN = 0.02  # seconds
+_LOOKS_UNTIL_SETTLED = 10
 
 
 class NotAvailable(Exception):
@@ -93,7 +93,7 @@ class Namespace:
             env=environment,
             start_new_session=True,  # Ctrl-C at our terminal is for us alone, who then clear away
         )
-        self.pid1: Process
+        self.pid1 = Process(0)  # nobody, and it stays so if the command has ended before it was seen
         try:
             wait_until(self._has_started, f"{command[0]} starts")
         except BaseException:
@@ -142,15 +142,15 @@ class Namespace:
         return sorted([self.pid1, *(each for each in found if each.inside)], key=lambda each: each.inside)
 
     def find(self, command: str, number: int = 1) -> "list[Process]":
-        """So many processes with this command line; waits until they are there."""
+        """So many processes with this command line, or this name; waits until they are there."""
         found: "list[Process]" = []
 
         def look() -> bool:
-            found[:] = [each for each in self.processes() if each.command == command]
+            found[:] = [each for each in self.processes() if command in (each.command, each.name)]
             return len(found) >= number
 
         wait_until(look, f"{number} x {command!r} runs")
-        return found
+        return found[:number]
 
     def parent(self, process: Process) -> Process:
         """The parent inside. Raises TooLate if that is gone."""
@@ -159,18 +159,29 @@ class Namespace:
                 return each
         raise TooLate(f"{process} has no parent inside")
 
+    def child(self, process: Process) -> Process:
+        """The first child. Raises TooLate if there is none."""
+        for each in self.processes():
+            if each.parent == process.inside:
+                return each
+        raise TooLate(f"{process} has no child")
+
     def send(self, number: signal.Signals, to: "Process | None" = None) -> None:
         """Send a signal from outside, as `docker stop` and `docker kill` do: to PID 1 unless said otherwise."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill((to or self.pid1).pid, number)
+        process = to or self.pid1
+        if process.status():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, number)
 
     def settle(self) -> None:
-        """Wait until everybody has dealt with what came: all sleep, no signal is on its way, and it stays so."""
+        """Wait until everybody has dealt with what came: all sleep and no signal is on its way, or all is over."""
         before: "list[str]" = []
         same = 0
 
         def look() -> bool:
             nonlocal before, same
+            if self.pid1.state in ("", "Z"):
+                return self.has_ended()
             now = [f"{each.inside} {each.state} {has_work(each)}" for each in self.processes()]
             calm = all(line.endswith((" S False", " T False")) or " Z " in line for line in now)
             same = same + 1 if calm and now == before else 0

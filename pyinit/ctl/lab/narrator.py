@@ -11,9 +11,9 @@ from pyinit.ctl.lab.namespace import Namespace
 WIDTH = 80
 
 INTRODUCTION = """\
-PID 1, the first process of a container, has duties that no other process has. In each experiment you read what will \
-happen, and then it happens, for real, in a PID namespace of its own. After $ stands the command that is PID 1 there, \
-below it what /proc shows while it runs, and after = what came of it.\
+A process is a program that runs. PID 1 is the first process of a container, and has duties that no other has. In \
+each experiment you read what will happen, and then it happens, for real, in a PID namespace of its own. After $ \
+stands the command that is PID 1 there, below it what /proc shows while it runs, and after = what came of it.\
 """
 
 
@@ -35,7 +35,7 @@ class Narrator:
         paragraph(experiment.story)
         for name, script in experiment.programs.items():
             if "\n" not in script:
-                click.echo(f"  {name}: {click.style(script, fg='cyan')}")
+                paragraph(f"script {name}: {script}", "  ")
         click.echo()
         heading("What will happen")
         width = max(len(trial.case) for trial in experiment.trials)
@@ -90,6 +90,8 @@ class Narrator:
         click.echo()
         counts = [(word, sum(result.verdict == word for result in results)) for word in ("held", "skipped", "differs")]
         click.echo(f"{len(results)} experiments: " + ", ".join(f"{number} {word}" for word, number in counts if number))
+        if not self._explain:
+            click.echo("The longer story of each: pyinitctl lab run NAME --explain")
 
 
 def complain(results: "list[Result]") -> None:

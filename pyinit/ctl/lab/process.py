@@ -12,16 +12,16 @@ class Process:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        own_numbers = numbers(status_of(pid), "NSpid")
-        self.inside = own_numbers[-1]
-        self.depth = len(own_numbers)  # how many namespaces it is in: that of our /proc and those below it
+        self._numbers = numbers(status_of(pid), "NSpid")
+        self.inside = self._numbers[-1]
 
     def __str__(self) -> str:
         return f"pid {self.inside}"
 
     def status(self) -> "dict[str, str]":
-        """The fields of /proc/PID/status; empty once nothing is left of the process."""
-        return status_of(self.pid)
+        """The fields of /proc/PID/status; empty once nothing is left of the process, whoever has its number then."""
+        status = status_of(self.pid)
+        return status if numbers(status, "NSpid") == self._numbers else {}
 
     @property
     def name(self) -> str:
@@ -35,8 +35,7 @@ class Process:
     @property
     def parent(self) -> int:
         """The number that the parent has inside, 0 if there is none or the parent is not inside."""
-        parent = numbers(status_of(numbers(self.status(), "PPid")[-1]), "NSpid")
-        return parent[-1] if len(parent) == self.depth else 0
+        return self._inside(numbers(self.status(), "PPid")[0])
 
     @property
     def command(self) -> str:
@@ -50,8 +49,12 @@ class Process:
     def foreground(self) -> int:
         """The foreground process group of its terminal, as that is numbered inside; 0 if it is none of those."""
         fields = Path(f"/proc/{self.pid}/stat").read_bytes().rpartition(b") ")[2].split()
-        group = status_of(int(fields[5]))
-        return numbers(group, "NSpid")[-1] if len(group.get("NSpid", "").split()) == self.depth else 0
+        return self._inside(int(fields[5]))
+
+    def _inside(self, pid: int) -> int:
+        """The number of another process in our innermost namespace, 0 if it is not in there."""
+        found = numbers(status_of(pid), "NSpid")
+        return found[-1] if len(found) == len(self._numbers) else 0
 
     def has(self, field: str, number: signal.Signals) -> bool:
         """Whether a signal is in one of the sets of /proc/PID/status, such as SigCgt: bit n - 1 is signal n."""

@@ -17,7 +17,8 @@ def main_ended(lab: Lab, *command: str) -> str:
     with lab.namespace(*command) as namespace:
         namespace.wait_for("ready")
         namespace.settle()
-        main, helping = (each for each in namespace.processes() if each.name in PROGRAMS)
+        (main,) = namespace.find("main")
+        helping = namespace.child(main)
         lab.see(f"{main.facts('State')}, which we end")
         namespace.send(signal.SIGTERM, main)
         status = namespace.end()

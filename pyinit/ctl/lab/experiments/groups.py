@@ -55,13 +55,13 @@ EXPERIMENT = Experiment(
         Trial(
             "pyinit -c",
             "TERM reaches the master",
-            "-c: its program alone",
+            "with -c to its program alone",
             asked_to_end("pyinit", "-c", "--", "master"),
         ),
         Trial(
             "pyinit",
             "TERM reaches the master and the workers",
-            "-g: its group",
+            "to all of the group",
             asked_to_end("pyinit", "--", "master"),
         ),
     ),

@@ -67,7 +67,7 @@ EXPERIMENT = Experiment(
     exercise="""
         Which numbers do `id` on your machine and `id` in a container of yours give? Who can write to what?
     """,
-    manual=("man 7 path_resolution", "man 5 passwd", "man 2 setresuid", "man 7 user_namespaces"),
+    manual=("man 7 path_resolution", "man 5 passwd", "man 7 user_namespaces"),
     reading="""
         With a bind mount host and container look at the same files. As root you can write, but then the
         host's user finds files of root among their own, and cannot delete them. With the image's `USER dev`

@@ -13,8 +13,8 @@ def asked_to_end(lab: Lab, *command: str) -> str:
     with lab.namespace(*command) as namespace:
         if "server" in command:
             namespace.wait_for("ready")
+        (program,) = namespace.find("server" if "server" in command else "sleep")
         namespace.settle()
-        program = next(each for each in namespace.processes() if each.name not in ("sh", "pyinit"))
         lab.see(program.facts("SigCgt"))
         namespace.send(signal.SIGTERM)
         namespace.settle()
@@ -29,9 +29,9 @@ EXPERIMENT = Experiment(
     title="Why does PID 1 ignore TERM?",
     story="""
         A signal is a short message to a process. TERM is the polite request to end: `docker stop` sends it
-        to PID 1, and ten seconds later KILL, which nobody can refuse. We send TERM to PID 1. In /proc,
-        SigCgt is the set of signals that a program has a handler for, and ShdPnd the set of those that were
-        sent and still wait.
+        to PID 1, and ten seconds later KILL, which nobody can refuse. We send TERM to PID 1. In /proc, SigCgt
+        is the set of signals that a program has a handler for (a script gets one by `trap`), and ShdPnd the
+        set of those that were sent and still wait.
     """,
     programs={"server": SERVER},
     trials=(

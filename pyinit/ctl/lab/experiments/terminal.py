@@ -38,10 +38,10 @@ EXPERIMENT = Experiment(
     name="terminal",
     title="Whom does Ctrl-C reach?",
     story="""
-        With `docker run -it` a container has a terminal. The processes that share it are a session (NSsid
-        in /proc), which has process groups (NSpgid), one of them in the foreground. Ctrl-C makes the
-        terminal send INT to all of the foreground group, and to no other. `sleep` is started in
-        a terminal, and Ctrl-C typed.
+        With `docker run -it` a container has a terminal. The processes that share it are a session (NSsid in
+        /proc), which has process groups (NSpgid), one of them in the foreground. Ctrl-C makes the terminal
+        send INT, a request to end like TERM, to all of the foreground group, and to no other. `sleep` is
+        started in a terminal, and Ctrl-C typed.
     """,
     trials=(
         Trial(
