@@ -17,6 +17,7 @@ import click
 import psutil
 import pytest
 
+from pyinit.ctl.lab import workshop as workshop_of_the_lab
 from pyinit.ctl.lab.experiments import BY_NAME, EXPERIMENTS
 from tests.support import DEADLINE, REPOSITORY, Terminal, probe, require_namespaces, wait_until
 
@@ -50,7 +51,7 @@ def left_of(directory: Path) -> "list[str]":
     """What a lab with this TMPDIR has left: files, and processes, which have the directory in their PATH."""
     found = [str(path) for path in directory.iterdir()]
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
+        with contextlib.suppress(psutil.Error, FileNotFoundError):  # it may end while it is looked at
             if str(directory) in process.environ().get("PATH", ""):
                 found.append(f"{process.pid} {process.cmdline()}")
     return found
@@ -128,6 +129,11 @@ def test_explain_tells_the_longer_story() -> None:
     done = lab("run", "pid1", "--explain")
     assert "A container is an ordinary process" in done.stdout
     assert "A container is an ordinary process" not in lab("run", "pid1").stdout
+
+
+def test_a_program_is_the_same_in_every_experiment_that_has_it() -> None:
+    for experiment in EXPERIMENTS:
+        assert all(workshop_of_the_lab.PROGRAMS[name] == script for name, script in experiment.programs.items())
 
 
 def test_list_names_every_experiment() -> None:

@@ -103,7 +103,8 @@ class Lab:
     def install(self, programs: "Mapping[str, str]") -> None:
         """Have these programs, too."""
         for name, script in programs.items():
-            write_program(self.directory / name, script)
+            (self.directory / name).write_text(as_program(script))
+            (self.directory / name).chmod(0o755)
 
     def see(self, line: str) -> None:
         """Show a piece of evidence at once, and keep it."""
@@ -132,10 +133,9 @@ def open_lab() -> "Iterator[Lab]":
         yield Lab(unshare, Path(directory))
 
 
-def write_program(file: Path, script: str) -> None:
-    """Write an executable shell script."""
-    file.write_text(f"#!/bin/sh\n{script.strip()}\n")
-    file.chmod(0o755)
+def as_program(script: str) -> str:
+    """The file of a shell script that can be executed."""
+    return f"#!/bin/sh\n{script.strip()}\n"
 
 
 def build_pyinit(file: Path) -> None:

@@ -1,7 +1,8 @@
 """Run a command as PID 1 of a fresh PID namespace, and observe it from outside.
 
 Nothing is left behind: when PID 1 of a namespace ends, the kernel kills the rest of it (man 7 pid_namespaces). We kill
-PID 1, and if we are killed the kernel does (the parent-death signals that setpriv and unshare set).
+PID 1, and if we are killed the kernel does (the parent-death signals that setpriv and unshare set). It forgets to for a
+PID 1 that became another user (man 2 prctl); programs of the lab end by themselves within a minute.
 """
 
 import contextlib
@@ -13,9 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import psutil
-
-from pyinit.ctl.lab.process import Process
+from pyinit.ctl.lab.process import Process, stat_of
 
 DEADLINE = 30.0  # seconds that anything may take on a slow machine
 
@@ -134,12 +133,14 @@ class Namespace:
 
     def processes(self) -> "list[Process]":
         """All that are inside, zombies too, in the order of their numbers."""
-        try:
-            below = psutil.Process(self.pid1.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
+        if not self.pid1.status():
             return []
-        found = [Process(each.pid) for each in below]
-        return sorted([self.pid1, *(each for each in found if each.inside)], key=lambda each: each.inside)
+        parents = parents_of_all()
+        pids = [self.pid1.pid]
+        for pid in pids:  # which grows meanwhile
+            pids += [child for child, parent in parents.items() if parent == pid]
+        found = [Process(pid) for pid in pids]
+        return sorted((each for each in found if each.is_beside(self.pid1)), key=lambda each: each.inside)
 
     def find(self, command: str, number: int = 1) -> "list[Process]":
         """So many processes with this command line, or this name; waits until they are there."""
@@ -239,11 +240,18 @@ def has_work(process: Process) -> bool:
     return pending & ~blocked != 0
 
 
+def parents_of_all() -> "dict[int, int]":
+    """Every process that there is, with its parent."""
+    found = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                found[int(name)] = int(stat_of(int(name))[1])
+    return found
+
+
 def children(pid: int) -> "list[int]":
-    try:
-        return [child.pid for child in psutil.Process(pid).children()]
-    except psutil.NoSuchProcess:
-        return []
+    return [child for child, parent in parents_of_all().items() if parent == pid]
 
 
 def first_word(pid: int) -> str:

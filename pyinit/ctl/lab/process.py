@@ -48,8 +48,11 @@ class Process:
     @property
     def foreground(self) -> int:
         """The foreground process group of its terminal, as that is numbered inside; 0 if it is none of those."""
-        fields = Path(f"/proc/{self.pid}/stat").read_bytes().rpartition(b") ")[2].split()
-        return self._inside(int(fields[5]))
+        return self._inside(int(stat_of(self.pid)[5]))
+
+    def is_beside(self, other: "Process") -> bool:
+        """Whether it is as many namespaces down as another."""
+        return len(self._numbers) == len(other._numbers)
 
     def _inside(self, pid: int) -> int:
         """The number of another process in our innermost namespace, 0 if it is not in there."""
@@ -90,6 +93,12 @@ def status_of(pid: int) -> "dict[str, str]":
     except (FileNotFoundError, ProcessLookupError):
         return {}
     return {name: value.strip() for name, colon, value in (line.partition(":") for line in text.split("\n")) if colon}
+
+
+def stat_of(pid: int) -> "list[bytes]":
+    """The fields of /proc/PID/stat after the name, which may hold anything: state, parent and so on."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return file.read().rpartition(b") ")[2].split()
 
 
 def numbers(status: "dict[str, str]", field: str) -> "list[int]":

@@ -1,15 +1,17 @@
 """The workshop for a class: each experiment as a small shell script, and a README."""
 
+import os
 import re
 import textwrap
 from pathlib import Path
 
 from pyinit.ctl import zipapp
-from pyinit.ctl.lab.experiment import Experiment, write_program
+from pyinit.ctl.lab.experiment import Experiment, as_program
 from pyinit.ctl.lab.experiments import EXPERIMENTS
 
 SCRIPTS = Path(__file__).resolve().parent / "workshop"
 SHARED = ("common.sh", "users.sh")
+PROGRAMS = {name: script for experiment in EXPERIMENTS for name, script in experiment.programs.items()}
 
 WIDTH = 100
 
@@ -41,14 +43,21 @@ def write(directory: Path) -> "list[Path]":
     programs.mkdir()
     zipapp.build(directory / "pyinit", "/usr/bin/env python3")
     for name in SHARED:
-        (directory / name).write_text((SCRIPTS / name).read_text())
+        create(directory / name, (SCRIPTS / name).read_text())
     for number, experiment in enumerate(EXPERIMENTS, 1):
         script = (SCRIPTS / f"{experiment.name}.sh").read_text()
-        write_program(directory / file_name(number, experiment), f"{head(experiment)}\n\n{script}")
-        for name, content in experiment.programs.items():
-            write_program(programs / name, content)
-    (directory / "README.md").write_text(readme())
+        create(directory / file_name(number, experiment), as_program(f"{head(experiment)}\n\n{script}"), 0o755)
+    for name, content in PROGRAMS.items():
+        create(programs / name, as_program(content), 0o755)
+    create(directory / "README.md", readme())
     return sorted(path for path in directory.rglob("*") if path.is_file())
+
+
+def create(file: Path, text: str, mode: int = 0o644) -> None:
+    """Write a new file; what somebody else put there meanwhile, a link say, is an error."""
+    with file.open("x") as stream:
+        stream.write(text)
+        os.fchmod(stream.fileno(), mode)
 
 
 def head(experiment: Experiment) -> str:

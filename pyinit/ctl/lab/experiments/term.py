@@ -3,8 +3,7 @@
 import signal
 
 from pyinit.ctl.lab.experiment import Experiment, Lab, Trial, procedure
-
-SERVER = "trap 'exit 0' TERM; echo ready; sleep 60 & wait"
+from pyinit.ctl.lab.experiments.shells import SERVER
 
 
 @procedure
