@@ -1,7 +1,5 @@
 """`pyinitctl lab list`, `run`, `all` and `write`."""
 
-import json
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -10,20 +8,18 @@ from typing import NoReturn
 
 import click
 
-from pyinit.ctl import zipapp
-from pyinit.ctl.lab import workshop
 from pyinit.ctl.lab.experiment import DIFFERS, SKIPPED, Experiment, Result, open_lab
 from pyinit.ctl.lab.experiment import run as run_experiment
 from pyinit.ctl.lab.experiments import BY_NAME, EXPERIMENTS
 from pyinit.ctl.lab.namespace import NotAvailable
 from pyinit.ctl.lab.narrator import Narrator, complain
+from pyinit.ctl.options import json_option, write_json
 
 NOT_AVAILABLE = 3  # the exit status
 
 
 @click.group()
-@click.pass_context
-def lab(context: click.Context) -> None:
+def lab() -> None:
     """Learn what PID 1 does, by experiment.
 
     Each experiment runs for real in a PID namespace of its own, as root or in a user namespace. It tells what will
@@ -35,12 +31,10 @@ def lab(context: click.Context) -> None:
 
     Example: pyinitctl lab all --pause
     """
-    if os.environ.get("NO_COLOR"):  # no-color.org; click itself leaves colour out of a pipe
-        context.color = False
 
 
 @lab.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+@json_option
 def list_experiments(as_json: bool) -> None:
     """List the experiments.
 
@@ -48,7 +42,7 @@ def list_experiments(as_json: bool) -> None:
     """
     if as_json:
         rows = [{"name": each.name, "title": each.title, "manual": each.manual} for each in EXPERIMENTS]
-        click.echo(json.dumps(rows))
+        write_json(rows)
         return
     for each in EXPERIMENTS:
         click.echo(f"{click.style(f'{each.name:<10}', bold=True)} {each.title}")
@@ -57,7 +51,7 @@ def list_experiments(as_json: bool) -> None:
 def run_options(command: "Callable[..., None]") -> "Callable[..., None]":
     """The options that `run` and `all` have in common."""
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs."),
+        json_option,
         click.option("--explain", is_flag=True, help="Tell the longer story, too."),
         click.option("--pause", is_flag=True, help="Wait for Enter at each step."),
     ):
@@ -89,7 +83,8 @@ def run_all(pause: bool, explain: bool, as_json: bool) -> None:
 
 @lab.command("write")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-def write(directory: Path) -> None:
+@json_option
+def write(directory: Path, as_json: bool) -> None:
     """Write a workshop for a class into DIR, which must be new or empty.
 
     Each experiment is a small shell script that needs only unshare, ps, and the pyinit that is written beside it. The
@@ -97,6 +92,9 @@ def write(directory: Path) -> None:
 
     Example: pyinitctl lab write workshop
     """
+    from pyinit.ctl import zipapp
+    from pyinit.ctl.lab import workshop
+
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if any(directory.iterdir()):
@@ -106,7 +104,10 @@ def write(directory: Path) -> None:
         raise click.ClickException(f"DIR: {str(error.filename or directory)!r}: {error.strerror}") from None
     except zipapp.BuildError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{directory}: {len(files)} files; begin with README.md")
+    if as_json:
+        write_json([str(file) for file in files])
+    else:
+        click.echo(f"{directory}: {len(files)} files; begin with README.md")
 
 
 def perform(experiments: "list[Experiment]", pause: bool, explain: bool, as_json: bool) -> "list[Result]":
@@ -120,7 +121,7 @@ def perform(experiments: "list[Experiment]", pause: bool, explain: bool, as_json
         with open_lab() as place:
             if as_json:
                 results = [run_experiment(each, place) for each in experiments]
-                click.echo(json.dumps([as_dictionary(result) for result in results]))
+                write_json([as_dictionary(result) for result in results])
                 return results
             narrator = Narrator(pause, explain)
             place.show = narrator.see

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pyinit.ctl import zipapp
 from pyinit.ctl.lab.namespace import Namespace, NotAvailable, TooLate, find_unshare
 
 HELD = "held"
@@ -124,10 +123,7 @@ def open_lab() -> "Iterator[Lab]":
     """A lab with a pyinit, built into a directory that is deleted afterwards. Raises NotAvailable."""
     unshare = find_unshare()
     with tempfile.TemporaryDirectory(prefix="pyinit-lab-") as directory:
-        try:
-            build_pyinit(Path(directory, "pyinit"))
-        except zipapp.BuildError as error:
-            raise NotAvailable(f"needs pyinit's file; {error}") from None
+        build_pyinit(Path(directory, "pyinit"))
         if not can_run(Path(directory, "pyinit")):
             raise NotAvailable(f"needs a directory in which programs can be executed, not {directory!r}; see TMPDIR")
         yield Lab(unshare, Path(directory))
@@ -139,12 +135,20 @@ def as_program(script: str) -> str:
 
 
 def build_pyinit(file: Path) -> None:
-    """Build the zipapp for the running interpreter; a path too long for its first line is found by env instead."""
+    """Build the zipapp for the running interpreter; a path too long for its first line is found by env instead.
+
+    Raises NotAvailable.
+    """
+    from pyinit.ctl import zipapp
+
     python = os.path.realpath(sys.executable)
     try:
-        zipapp.build(file, python)
-    except zipapp.BuildError:
-        zipapp.build(file, "/usr/bin/env python3")
+        try:
+            zipapp.build(file, python)
+        except zipapp.BuildError:
+            zipapp.build(file, "/usr/bin/env python3")
+    except zipapp.BuildError as error:
+        raise NotAvailable(f"needs pyinit's file; {error}") from None
 
 
 def can_run(file: Path) -> bool:

@@ -77,7 +77,7 @@ said() { grep -q "$1" "$output"; }
 
 # A script is named after its file, but pyinit, which env starts here, after its interpreter.
 name() {
-    case $(ps -o args= -p "$1") in
+    case $(ps -ww -o args= -p "$1") in
         *"/pyinit "*) echo pyinit ;;
         *) ps -o comm= -p "$1" ;;
     esac
@@ -102,7 +102,7 @@ family() {
 
 # Those in there with this command line: found 'sleep 50'
 found() {
-    ps -o pid=,args= -p "$(family)" |
+    ps -ww -o pid=,args= -p "$(family)" |
         awk -v wanted="$1" '{ pid = $1; sub(/^ *[0-9]+ /, ""); if ($0 == wanted) print pid }'
 }
 
