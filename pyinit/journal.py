@@ -33,7 +33,7 @@ class Journal:
             raise Fatal(f"--events: cannot open {path!r}: {reason}", 2) from None
 
     def write(self, event: str, **details: object) -> None:
-        """Append one event. `details` are strings, whole numbers, truth values, None, and lists of these."""
+        """Append one event. `details` are strings, numbers, truth values, None, and lists of these."""
         record = {"event": event, "time": time.time(), "monotonic": time.monotonic(), **details}
         try:
             write_now(self._descriptor, encode(json_text(record) + "\n"))

@@ -1,6 +1,7 @@
 """What is said about signals and processes, to the log and the journal. Imported only if there is something to say."""
 
 import posix
+from time import CLOCK_BOOTTIME, clock_gettime
 
 from pyinit import signal_names
 from pyinit.log import Log
@@ -36,26 +37,40 @@ def warn_if_ignored(log: Log, program_pid: int, signal: int) -> None:
 
 
 def reaped(
-    log: Log, journal: "Journal | None", warn: bool, pid: int, program_pid: int, wait_status: int, command: str
+    log: Log,
+    journal: "Journal | None",
+    warn: bool,
+    pid: int,
+    program_pid: int,
+    wait_status: int,
+    zombie: "tuple[str, float | None]",
 ) -> None:
-    """A process was reaped. `warn` says whether an orphan is worth a warning."""
+    """A process was reaped, a `zombie` before. `warn` says whether an orphan is worth a warning."""
+    command, age = zombie
     signal = posix.WTERMSIG(wait_status) if posix.WIFSIGNALED(wait_status) else 0
     status = 128 + signal if signal else posix.WEXITSTATUS(wait_status)
     orphan = pid != program_pid
     if journal:
         name = signal_names.name(signal) if signal else None
-        journal.write("reaped", pid=pid, status=status, signal=name, orphan=orphan, command=command)
+        journal.write("reaped", pid=pid, status=status, signal=name, orphan=orphan, command=command, age=age)
     if warn and orphan:
         log.warning(log.reaped.format(pid, command, status))
 
 
-def command_of_next_zombie() -> str:
-    """The name of the process that waitpid will return next, empty if there is none or /proc does not tell."""
+def next_zombie() -> "tuple[str, float | None]":
+    """The process that waitpid will return next: its name, and how long ago it was started, in seconds.
+
+    Empty and None if there is no such process or /proc does not tell (man 5 proc_pid_stat: the 2nd and the 22nd field).
+    """
     try:
         found = posix.waitid(posix.P_ALL, 0, posix.WEXITED | posix.WNOHANG | posix.WNOWAIT)
     except OSError:
-        return ""
-    return _read(f"/proc/{found.si_pid}/comm").decode("utf-8", "replace").rstrip("\n") if found else ""
+        found = None
+    head, _, tail = _read(f"/proc/{found.si_pid}/stat").rpartition(b")") if found else (b"", b"", b"")
+    if not head:
+        return "", None
+    started = int(tail.split()[19]) / posix.sysconf("SC_CLK_TCK")
+    return head.partition(b"(")[2].decode("utf-8", "replace"), clock_gettime(CLOCK_BOOTTIME) - started
 
 
 def _read(path: str) -> bytes:

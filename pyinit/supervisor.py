@@ -144,12 +144,12 @@ class Supervisor:
         """Reap whatever is there to be reaped, the program among it, up to a limit that lets signals pass."""
         options = posix.WNOHANG | (posix.WUNTRACED if self._terminal else 0)
         told = self._journal is not None or self._settings.warn_on_reap
-        command = ""
+        zombie: "tuple[str, float | None]" = ("", None)
         if told:
             from pyinit import report
         for _ in range(_REAPED_AT_ONCE):
             if told:
-                command = report.command_of_next_zombie()
+                zombie = report.next_zombie()
             try:
                 pid, status = posix.waitpid(-1, options)
             except ChildProcessError:
@@ -165,7 +165,7 @@ class Supervisor:
                 self.status = exit_status(status)
             if told:
                 warn = self._settings.warn_on_reap
-                report.reaped(self._log, self._journal, warn, pid, self.program_pid, status, command)
+                report.reaped(self._log, self._journal, warn, pid, self.program_pid, status, zombie)
         # More may be left, and the kernel will not say so again: we tell ourselves.
         posix.kill(self._own_pid, _signal.SIGCHLD)
 

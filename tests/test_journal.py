@@ -40,6 +40,9 @@ def test_the_journal_tells_a_whole_life(every_pyinit: Pyinit, tmp_path: Path) ->
     assert {"status": 3, "orphan": True, "signal": None, "command": "sh"}.items() <= reaped[0].items()
     assert {"pid": found[1]["pid"], "status": 5, "orphan": False}.items() <= reaped[-1].items()
     assert found[-1]["status"] == 5
+    spawned, lived = found[1]["monotonic"], reaped[-1]["monotonic"] - found[1]["monotonic"]
+    assert abs(reaped[-1]["age"] - lived) < 0.1, "it was started when the journal said so: the kernel counts 10 ms"
+    assert spawned - 0.1 < reaped[0]["monotonic"] - reaped[0]["age"] < reaped[0]["monotonic"]
     for clock, start, now in (("time", before, time.time()), ("monotonic", before_monotonic, time.monotonic())):
         times = [event[clock] for event in found]
         assert times == sorted(times)

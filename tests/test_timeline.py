@@ -85,7 +85,8 @@ def test_the_model_has_what_became_of_every_process(stop: Path) -> None:
     assert by_role["program"]["status"] == by_role["pyinit"]["status"] == found["status"] == 5
     assert by_role["program"]["started"] is not None
     (orphan,) = (each for each in found["processes"] if each["status"] == 3)
-    assert (orphan["role"], orphan["started"], orphan["left"]) == ("orphan", None, False)
+    assert (orphan["role"], orphan["left"]) == ("orphan", False)
+    assert 0 <= orphan["started"] < orphan["reaped"]
     (handler,) = (each for each in found["processes"] if each["status"] == 4)
     assert (handler["left"], handler["killed"]) == (True, None)
     (killed,) = (each for each in found["processes"] if each["killed"] is not None)
@@ -180,6 +181,17 @@ def entry(event: str, at: float, **details: object) -> str:
 
 def reaped(at: float, pid: int, status: int, command: str, signal: "str | None" = None, orphan: bool = True) -> str:
     return entry("reaped", at, pid=pid, status=status, signal=signal, orphan=orphan, command=command)
+
+
+def test_an_orphan_lived_as_long_as_the_journal_says(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    start = entry("start", 0, pid=1, arguments=["pyinit"]) + entry("spawn", 0.5, pid=2, program=["serve"])
+    old = entry("reaped", 8, pid=9, status=0, signal=None, orphan=True, command="old", age=7)
+    before = entry("reaped", 9, pid=8, status=0, signal=None, orphan=True, command="before", age=70)
+    journal.write_text(start + old + before)
+    told = json.loads(timeline(journal, "--json").stdout)
+    lived = {process["name"]: (process["started"], process["reaped"]) for process in told["processes"]}
+    assert lived == {"pyinit": (0, None), "serve": (0.5, None), "old": (1, 8), "before": (0, 9)}
 
 
 SMALL = "".join(

@@ -119,6 +119,7 @@ _DETAILS = st.fixed_dictionaries(
         "status": _PIDS,
         "orphan": st.booleans(),
         "command": _TEXTS,
+        "age": _TIMES | st.none(),
         "left": st.lists(_PIDS, max_size=5),
         "grace": _TIMES,
         "pids": st.lists(_PIDS, max_size=5),

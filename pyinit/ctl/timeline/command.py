@@ -80,7 +80,7 @@ def timeline(
     """Draw the life of a container from what `pyinit --events JOURNAL` wrote; - is standard input.
 
     Each process is a bar up to its reaping; each signal an arrow, with its sender and where it was forwarded to. The
-    journal does not tell since when an orphan has lived: up to where it was first heard of there is a thin line.
+    journal may not tell since when an orphan has lived: up to where it was first heard of there is a thin line then.
 
     \b
     Example: podman run --name c -v .:/log image /pyinit --events /log/journal -- server

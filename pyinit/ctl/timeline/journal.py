@@ -90,6 +90,10 @@ def _is_time(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < _LATEST
 
 
+def _is_time_or_none(value: object) -> bool:
+    return value is None or _is_time(value)
+
+
 def _is_truth(value: object) -> bool:
     return isinstance(value, bool)
 
@@ -116,6 +120,7 @@ _FIELDS: "dict[str, dict[str, Callable[[object], bool]]]" = {
         "signal": _is_text_or_none,
         "orphan": _is_truth,
         "command": _is_text,
+        "age": _is_time_or_none,
     },
     "drain": {"left": _is_numbers, "grace": _is_time},
     "killed": {"pids": _is_numbers, "processes": _is_texts},

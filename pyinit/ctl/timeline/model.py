@@ -20,7 +20,7 @@ _DESCRIBED = re.compile(r"(-?\d+) \((.*?)(, ignores it)?\)", re.DOTALL)  # as pr
 class Process:
     """One process. Times are seconds since the start of the run, None where the journal does not tell.
 
-    pyinit hears of an orphan when it reaps it: since when it lived, and when it was adopted, nobody tells pyinit.
+    pyinit hears of an orphan when it reaps it, and then knows how long it lived. When it was adopted nobody tells.
     """
 
     pid: int
@@ -106,6 +106,7 @@ def make(events: "list[Event]") -> Timeline:
     living = _Living(timeline)
     for event in events:
         living.take(event.kind, event.at - first, event.details)
+    timeline.processes.sort(key=lambda process: process.seen)
     program = _find_the_program(timeline.processes, events)
     timeline.program = program.words if program else []
     return timeline
@@ -201,6 +202,8 @@ class _Living:
         process.status = details["status"]
         process.signal = details["signal"]
         process.name = details["command"] or process.name
+        if process.started is None and details.get("age") is not None:
+            process.started = process.seen = min(process.seen, max(0.0, at - details["age"]))
         del self._by_pid[process.pid]
 
     def _drain(self, at: float, details: "dict[str, Any]") -> None:

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
-from pyinit.ctl.timeline.model import HOOK, Process, Signal, Timeline, count_outcomes, short
+from pyinit.ctl.timeline.model import HOOK, ORPHAN, Process, Signal, Timeline, count_outcomes, short
 from pyinit.ctl.timeline.rows import TIMES, Row, one_line
 from pyinit.ctl.timeline.scale import duration, moment
 from pyinit.message import printable
@@ -120,7 +120,7 @@ def of_process(process: Process, timeline: Timeline) -> "list[str]":
     if process.killed is not None:
         lines.append(f"{'ignored its signal, ' if process.ignores else ''}got KILL at {moment(process.killed)}")
     if process.reaped is not None:
-        adopted = "adopted by then, and " if process.started is None else ""
+        adopted = "adopted by then, and " if process.role == ORPHAN else ""
         how = f"ended by {short(process.signal)}, " if process.signal else ""
         lines.append(f"{adopted}reaped at {moment(process.reaped)}: {how}status {process.status}")
     elif process.role != "pyinit":
