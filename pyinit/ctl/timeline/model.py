@@ -13,6 +13,8 @@ PROGRAM = "program"
 HOOK = "hook"
 ORPHAN = "orphan"
 
+_TICK = 0.01  # seconds: the kernel's unit for the start of a process (man 5 proc_pid_stat)
+
 _DESCRIBED = re.compile(r"(-?\d+) \((.*?)(, ignores it)?\)", re.DOTALL)  # as processes.describe writes it
 
 
@@ -142,7 +144,7 @@ class _Living:
         self._timeline = timeline
         self._by_pid: "dict[int, Process]" = {}
         self._senders: "dict[int, float]" = {}  # seen first as the sender of a signal
-        self._spawned = False
+        self._spawned_at: "float | None" = None
         self._waiting: "Signal | None" = None  # its `forwarded` would come next
 
     def take(self, kind: str, at: float, details: "dict[str, Any]") -> None:
@@ -151,7 +153,7 @@ class _Living:
             self._add(Process(details["pid"], PYINIT, "pyinit", details["arguments"], at, at))
         elif kind == "spawn":
             words = details["program"]
-            self._spawned = True
+            self._spawned_at = at if self._spawned_at is None else self._spawned_at
             self._add(Process(details["pid"], PROGRAM, words[0] if words else "", words, at, at))
         elif kind == "signal":
             self._signal(at, details)
@@ -187,7 +189,9 @@ class _Living:
         if sender and sender not in self._by_pid:
             self._senders.setdefault(sender, at)
         self._waiting = Signal(at, details["signal"], sender, details["sender_uid"])
-        self._waiting.to_the_rest = self._spawned and not any(p.role == PROGRAM for p in self._by_pid.values())
+        self._waiting.to_the_rest = self._spawned_at is not None and not any(
+            p.role == PROGRAM for p in self._by_pid.values()
+        )
         self._timeline.signals.append(self._waiting)
 
     def _forwarded(self, at: float, details: "dict[str, Any]", signal: "Signal | None") -> None:
@@ -203,8 +207,13 @@ class _Living:
         process.signal = details["signal"]
         process.name = details["command"] or process.name
         if process.started is None and details.get("age") is not None:
-            process.started = process.seen = min(process.seen, max(0.0, at - details["age"]))
+            process.started = process.seen = min(process.seen, self._start(at - details["age"]))
         del self._by_pid[process.pid]
+
+    def _start(self, at: float) -> float:
+        """When an orphan was started, which the kernel rounds down: not before the program that it descends from."""
+        program = self._spawned_at
+        return program if program is not None and program - _TICK < at < program else max(0.0, at)
 
     def _drain(self, at: float, details: "dict[str, Any]") -> None:
         self._timeline.drains.append(Drain(at, details["left"], details["grace"]))
