@@ -263,5 +263,7 @@ def test_the_caches_are_users_without_rights_end_when_told_to_and_keep_what_they
     caches.wait_until_ready()
     assert caches.apt.get(path) == package
     assert caches.pypi.get("index/cowsay/cowsay-6.1-py3-none-any.whl") == wheel
+    # A request is logged when the client has left.
+    wait_until(lambda: apt_requests(caches.apt.log())[before[0] :], "the request in the log of apt-cacher-ng")
     assert apt_requests(caches.apt.log())[before[0] :] == [("O", path)]
     assert sum("Downloading" in line for line in caches.pypi.log()) == before[1]
