@@ -1,0 +1,64 @@
+"""For pytest: `build` makes a pyinit that records, and so does what tests run as `python -IS -c CODE`.
+
+PYINIT_COVERAGE_STEPS is the directory for the records.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyinit.ctl import zipapp
+from tests.support import Pyinit
+
+RECORDER = Path(__file__).with_name("recorder.py")
+# Code that tests run without `site`, where coverage.py does not start by itself.
+DRIVERS = {"tests.test_own": "DRIVER", "tests.test_account_files": "APPLY"}
+
+
+def recording(directory: str) -> str:
+    """Code that begins a record."""
+    return f"{RECORDER.read_text()}\nrecord({directory!r}, {sys.version_info[:2]!r})\n"
+
+
+def write(file: Path, python: str, directory: str) -> None:
+    """A pyinit in one file, as the zipapp, but from its sources and with a record of each step in `directory`."""
+    sources = {str(path.relative_to(zipapp.PACKAGE.parent)): path.read_text() for path in zipapp.module_files()}
+    code = f"{recording(directory)}install({sources!r})\nfrom pyinit.__main__ import main\nmain()\n"
+    # The same first line, which runs the second in the namespace where `s` is sys.
+    file.write_bytes(zipapp.make_first_line(python) + f"del s.argv[0];exec({code!r})\n".encode())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: "pytest.FixtureDef[Any]") -> "Generator[None, Any, object]":
+    made: "Callable[[str], Pyinit]" = yield
+    if fixturedef.argname != "build":
+        return made
+    measured: "set[Path]" = set()
+
+    def build(python: str) -> Pyinit:
+        built = made(python)
+        if built.file not in measured:
+            write(built.file, python, os.environ["PYINIT_COVERAGE_STEPS"])
+            measured.add(built.file)
+        return built
+
+    assert fixturedef.cached_result is not None
+    fixturedef.cached_result = (build, *fixturedef.cached_result[1:])
+    return build
+
+
+def pytest_collection_finish() -> None:
+    code = recording(os.environ["PYINIT_COVERAGE_STEPS"])
+    for module, name in DRIVERS.items():
+        if module in sys.modules:
+            driver = getattr(sys.modules[module], name)
+            # Those that str.format fills have their braces doubled.
+            setattr(sys.modules[module], name, (double(code) if "{repository!r}" in driver else code) + driver)
+
+
+def double(code: str) -> str:
+    return code.replace("{", "{{").replace("}", "}}")
