@@ -56,7 +56,7 @@ def test_the_zipapps_are_intact_and_for_where_python_is(release: Path, name: str
     assert (run.returncode, run.stderr) == (7, "")
 
 
-@pytest.mark.parametrize("name", [*ZIPAPPS, *PACKAGES])
+@pytest.mark.parametrize("name", [*ZIPAPPS, *sorted(PACKAGES)])
 def test_the_bill_of_materials_names_the_file_and_what_it_needs(release: Path, name: str) -> None:
     """tools/release has held it against the schema of CycloneDX."""
     bill: "dict[str, Any]" = json.loads((release / f"{name}.cdx.json").read_text())
