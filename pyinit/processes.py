@@ -12,9 +12,7 @@ def left() -> "list[int]":
     """The processes that would outlive the program: all others of our PID namespace if we are its PID 1, otherwise our
     descendants, whichever session they are in. Zombies are not among them. Empty if /proc does not tell."""
     own_pid = posix.getpid()
-    if not _proc_is_ours():
-        return []
-    parents = {int(name): _parent(int(name)) for name in posix.listdir("/proc") if name.isdigit()}
+    parents = {pid: _parent(pid) for pid in _everybody()}
     living = [pid for pid, parent in parents.items() if parent >= 0 and pid != own_pid]
     return living if own_pid == 1 else [pid for pid in living if _is_below(own_pid, pid, parents)]
 
@@ -45,9 +43,7 @@ def children() -> "list[int]":
     try:
         return [int(pid) for pid in read(f"/proc/self/task/{own_pid}/children").split()]
     except OSError:
-        if not _proc_is_ours():
-            return []
-        return [int(name) for name in posix.listdir("/proc") if name.isdigit() and _parent(int(name)) == own_pid]
+        return [pid for pid in _everybody() if _parent(pid) == own_pid]
 
 
 def describe(pids: "Iterable[int]", signal: int) -> "list[str]":
@@ -73,12 +69,15 @@ def read(path: str) -> bytes:
         posix.close(descriptor)
 
 
-def _proc_is_ours() -> bool:
-    """Whether /proc shows our PID namespace: the numbers of another would mean other processes to us."""
+def _everybody() -> "list[int]":
+    """All processes that /proc shows, if it shows our PID namespace: the numbers of another would mean other processes
+    to us. Empty if it does not, or cannot be read."""
     try:
-        return posix.readlink("/proc/self") == str(posix.getpid())
+        if posix.readlink("/proc/self") == str(posix.getpid()):
+            return [int(name) for name in posix.listdir("/proc") if name.isdigit()]
     except OSError:
-        return False
+        pass
+    return []
 
 
 def _signal_descendant(pid: int, signal: int) -> None:
