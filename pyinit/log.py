@@ -27,6 +27,7 @@ class Log:
         self.level = level
         self.forms: "tuple[str, ...]" = ("pyinit: ",)  # what is before a message, by level; {} is our pid
         self.cannot_run = ""  # a program {} for a reason {}, as the init under whose name we run says it
+        self.last_words = True  # a line that fails is tried again without any module: no program waits for us
         self.reaped = "reaped orphan {} ({}), status {}"
         self._descriptor = -1
 
@@ -41,8 +42,14 @@ class Log:
                 self._descriptor = message.without_blocking(2)
             form = self.forms[min(level, len(self.forms) - 1)].format(posix.getpid())
             message.write_now(self._descriptor, message.encode(f"{form}{message.printable(text)}\n"))
-        except Exception:  # no descriptor, no memory, or an interpreter whose files were deleted meanwhile
+        except BlockingIOError:
             pass
+        except Exception:  # no descriptor, no memory, or an interpreter whose files were deleted meanwhile
+            if self.last_words:
+                try:
+                    posix.write(2, b"pyinit: %a\n" % text)
+                except OSError:
+                    pass
 
     def error(self, message: str) -> None:
         self.write(ERROR, message)

@@ -49,6 +49,7 @@ class Supervisor:
 
         Returns the status to end with, as a shell reports it (128 + signal).
         """
+        self._log.last_words = False
         self.program_pid = program_pid
         self._target = program_pid if self._settings.single_child else -program_pid
         reaping = False
