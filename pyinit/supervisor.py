@@ -81,8 +81,9 @@ class Supervisor:
         from time import sleep
 
         self._log.error(f"internal error, carrying on: {type(error).__name__}: {error}")
-        sleep(0.1)
         try:
+            sleep(0.1)
+            posix.kill(self._own_pid, _signal.SIGCHLD)  # if reaping failed, it has to be tried until it succeeds
             self.reap()
         except Exception:
             pass
