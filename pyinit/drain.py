@@ -40,7 +40,7 @@ def run(supervisor: "Supervisor", grace: float, log: Log, journal: "Journal | No
     end = monotonic() + _AFTER_KILL
     while not supervisor.childless and monotonic() < end:
         processes.signal_all(_signal.SIGKILL)  # again, outside PID 1, for what was forked meanwhile
-        _signal.sigtimedwait((_signal.SIGCHLD,), max(0, end - monotonic()))
+        signals.wait((_signal.SIGCHLD,), end - monotonic())
         supervisor.reap()
 
 
@@ -60,7 +60,7 @@ def kill_program(supervisor: "Supervisor", log: Log, journal: "Journal | None") 
 def _wait(supervisor: "Supervisor", end: float) -> bool:
     """Reap until nothing is left. False if that takes too long, or TERM comes once more: somebody is in a hurry."""
     while not supervisor.childless:
-        info = _signal.sigtimedwait(signals.EVERY, max(0, end - monotonic()))
+        info = signals.wait(signals.EVERY, end - monotonic())
         if info is None:
             return False
         if info.si_signo == _signal.SIGCHLD:

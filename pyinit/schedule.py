@@ -40,7 +40,7 @@ class Schedule:
         due += [self._kill_at] if self._kill_at else []
         if not due:
             return _signal.sigwaitinfo(signals.EVERY)
-        return _signal.sigtimedwait(signals.EVERY, max(0, min(due) - monotonic()))
+        return signals.wait(signals.EVERY, min(due) - monotonic())
 
     def look(self, program_pid: int) -> None:
         """Look for orphans, if they are to be ended: a child may just have died and left some."""

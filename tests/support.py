@@ -83,6 +83,16 @@ def state(pid: int) -> str:
     return proc_status(pid).get("State", "")[:1]
 
 
+def stop_and_resume(pid: int, seconds: float) -> None:
+    """Stop a process from outside for longer than it was waiting for, as an engine's pause does."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: state(pid) == "T", "it is stopped")
+    end = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() > end, "its time is over")
+    os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: state(pid) != "T", "it is resumed")
+
+
 def waits_for_signals(pid: int) -> bool:
     """Whether pyinit is in its loop. While it waits, the kernel shows the awaited signals as not blocked."""
     try:

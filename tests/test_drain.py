@@ -116,9 +116,8 @@ def test_nothing_is_polled_during_the_drain(pyinit: Pyinit, tmp_path: Path) -> N
 
 
 def test_an_error_at_the_end_is_a_line_and_the_status_stays(pyinit: Pyinit, tmp_path: Path) -> None:
-    """strace lets nobody list /proc."""
-    injection = "inject=getdents64:error=EIO"
-    tracer = ("strace", "-D", "-o", "/dev/null", "-P", "/proc", "-e", "trace=getdents64", "-e", injection)
+    """strace lets it reap nothing after the program."""
+    tracer = ("strace", "-D", "-o", "/dev/null", "-e", "trace=wait4", "-e", "inject=wait4:error=EIO:when=3+")
     status, _, errors = pyinit.run("--", "sh", "-c", LEAVES, tmp_path / "fifo", wrapper=tracer)
     assert status == 3
     assert "pyinit: internal error after the program's end: OSError: [Errno 5]" in errors

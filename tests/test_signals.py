@@ -14,6 +14,7 @@ from tests.support import (
     collects_signals,
     probe,
     state,
+    stop_and_resume,
     wait_until,
     waits_for_signals,
 )
@@ -181,6 +182,22 @@ def test_f05_a_program_that_ignores_term_is_named(pyinit: Pyinit) -> None:
         run.wait_for("ready")
         run.send(signal.SIGTERM)
         run.wait_for(r"pyinit: the program \(pid \d+\) ignores SIGTERM\n")
+
+
+def test_being_stopped_beyond_a_deadline_forwards_no_signal_that_nobody_sent(pyinit: Pyinit) -> None:
+    with pyinit.start("-v", "--orphans", "end", "--", *probe("recorder")) as run:
+        run.wait_for("ready\n")
+        for _ in range(6):
+            wait_until(lambda: waits_for_signals(run.pid), "pyinit waits")
+            stop_and_resume(run.pid, 1.2)  # it looks for orphans each second
+        run.send(signal.SIGTERM)
+        run.wait_for("got 15\n")
+        run.send(signal.SIGTERM)
+        status, output, errors = run.finish()
+    assert status == 0
+    assert set(output.splitlines()) == {"ready", f"got {signal.SIGCONT:d}", f"got {signal.SIGTERM:d}"}
+    lines = {line.rpartition(" to ")[0] for line in errors.splitlines()}
+    assert lines == {"pyinit: forwarded SIGCONT as SIGCONT", "pyinit: forwarded SIGTERM as SIGTERM"}
 
 
 def test_signals_pass_while_orphans_storm_in(pyinit: Pyinit) -> None:

@@ -10,6 +10,7 @@ import fcntl
 import posix
 import time
 
+from pyinit import signals
 from pyinit.identity.accounts import fields, identifier
 from pyinit.log import Fatal
 from pyinit.message import encode
@@ -105,7 +106,7 @@ def _lock(path: str) -> int:
 
 def stop_if_asked(seconds: float = 0) -> None:
     """Wait for TERM and INT, which are blocked. Raises Fatal with 128 + the signal if one comes."""
-    info = _signal.sigtimedwait((_signal.SIGTERM, _signal.SIGINT), seconds)
+    info = signals.wait((_signal.SIGTERM, _signal.SIGINT), seconds)
     if info:
         name = "TERM" if info.si_signo == _signal.SIGTERM else "INT"
         raise Fatal(f"ended by {name} before the program started", 128 + info.si_signo)

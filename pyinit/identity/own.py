@@ -18,6 +18,7 @@ import _signal
 import posix
 import time
 
+from pyinit import signals
 from pyinit.log import Fatal, Log
 from pyinit.message import above_stdio, decode, encode, printable
 
@@ -587,7 +588,7 @@ class Progress:
 
         Takes workers that have ended out of `pids`. Raises Fatal at a TERM or INT, and if a worker has failed.
         """
-        info = _signal.sigtimedwait((_signal.SIGCHLD, _signal.SIGTERM, _signal.SIGINT), seconds)
+        info = signals.wait((_signal.SIGCHLD, _signal.SIGTERM, _signal.SIGINT), seconds)
         if info and info.si_signo != _signal.SIGCHLD:
             name = "TERM" if info.si_signo == _signal.SIGTERM else "INT"
             raise Fatal(f"re-owning {self.path}: ended by {name}", 128 + info.si_signo)
