@@ -243,7 +243,8 @@ def test_ctrl_c_while_it_waits_for_enter_leaves_nothing(tmp_path: Path) -> None:
 @contextlib.contextmanager
 def zombies(environment: "dict[str, str]") -> "Iterator[subprocess.Popen[bytes]]":
     """A lab that waits for Enter, with a namespace that lives."""
-    command = [*LAB, "run", "zombies", "--pause"]
+    # What we ignore, under nohup say, the lab would ignore as well.
+    command = ["env", "--default-signal=HUP,TERM", *LAB, "run", "zombies", "--pause"]
     environment = {**environment, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         command, cwd=REPOSITORY, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -367,7 +368,7 @@ def test_a_script_of_the_workshop_has_the_outcomes_that_the_lab_tells(
 
 
 def test_the_script_about_the_terminal_is_for_somebody_who_types(workshop: Path) -> None:
-    with Terminal(script(workshop, "terminal")) as terminal:
+    with Terminal(script(workshop, "terminal"), "15") as terminal:
         for trial in BY_NAME["terminal"].trials:
             terminal.wait_for(rf"\[{trial.case}\]")
             terminal.wait_for("Press Ctrl-C now")

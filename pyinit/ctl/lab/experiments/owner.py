@@ -5,8 +5,6 @@ from pathlib import Path
 from pyinit.ctl.lab.experiment import Experiment, Lab, Trial, procedure
 from pyinit.ctl.lab.experiments.users import AS_DEV, IN_WORLD, OWNER, PROGRAMS, USER
 
-WRITE = "touch new; sleep 60"
-
 
 @procedure
 def written(lab: Lab, *command: str, become: "tuple[str, ...]" = ()) -> str:
@@ -35,8 +33,7 @@ EXPERIMENT = Experiment(
         A directory of the host, which belongs to a person with UID {OWNER} there, is mounted into the
         container as /mnt/work (`docker run -v`). The kernel knows numbers only, in both. The container's
         /etc/passwd has an account `dev` with UID {USER}, which happened to be free when the image was
-        built. We write a file there: as PID 1
-        without an init, the same with the image's USER, and under pyinit.
+        built. /mnt/writer does `touch new` in that directory, and then sleeps.
     """,
     programs=PROGRAMS,
     trials=(
@@ -44,19 +41,25 @@ EXPERIMENT = Experiment(
             "no init",
             "the file is UID 0's",
             "without USER a container is root",
-            written("sh", "-c", WRITE),
+            written("/mnt/writer"),
+        ),
+        Trial(
+            "a shell",
+            "the file is UID 0's",
+            "it is root, too",
+            written("sh", "-c", "/mnt/writer; echo bye"),
         ),
         Trial(
             "USER dev",
             "it cannot write",
             f"the directory is not UID {USER}'s",
-            written("sh", "-c", WRITE, become=AS_DEV),
+            written("/mnt/writer", become=AS_DEV),
         ),
         Trial(
             "pyinit",
             f"the file is UID {OWNER}'s",
             "`dev` gets the directory's UID",
-            written("pyinit", "-u", "dev", "--match-owner", "/mnt/work", "--", "sh", "-c", WRITE),
+            written("pyinit", "-u", "dev", "--match-owner", "/mnt/work", "--", "/mnt/writer"),
         ),
     ),
     rule="""

@@ -20,7 +20,8 @@ def stopped(lab: Lab, *command: str) -> str:
                 lab.see(f"after TERM: {process.facts('State')}")
         namespace.send(signal.SIGKILL)
         status = namespace.end()
-        lab.see(f"it has written: {', '.join(namespace.output.splitlines())}")
+        for line in namespace.output.splitlines():
+            lab.see(f"> {line}")
         return f"{'it cleans up' if 'cleaned up' in namespace.output else 'it is cut off'}, status {status}"
 
 

@@ -1,4 +1,4 @@
-"""What the two experiments about users start from: other account files, and a directory of the host."""
+"""What the two experiments about users start from: other account files, a directory of the host, programs."""
 
 OWNER = 4242  # of the host's directory, and nobody's in the account files
 USER = 1000  # dev's UID
@@ -7,6 +7,7 @@ USER = 1000  # dev's UID
 # In a container the image has the first, and the engine makes the second.
 WORLD = f"""
 set -e
+umask 022
 if [ $$ != 1 ]; then
     echo "world: only for PID 1 of a namespace of its own: it mounts over /etc" >&2
     exit 1
@@ -22,6 +23,8 @@ mount --bind /mnt/host /mnt/work
 cp "$(command -v sleep)" /mnt/sleep
 chown 0:0 /mnt/sleep
 chmod 4755 /mnt/sleep
+printf '%s\\n' '#!/bin/sh' 'touch new; exec sleep 60' >/mnt/writer
+chmod 755 /mnt/writer
 cd /mnt/work
 exec "$@"
 """

@@ -15,9 +15,11 @@ write() {
     fi
 }
 
-start "no init" world sh -c 'touch new; sleep 60'
+start "no init" world /mnt/writer
 write
-start "USER dev" world $as_dev sh -c 'touch new; sleep 60'
+start "a shell" world sh -c '/mnt/writer; echo bye'
 write
-start "pyinit" world pyinit -u dev --match-owner /mnt/work -- sh -c 'touch new; sleep 60'
+start "USER dev" world $as_dev /mnt/writer
+write
+start "pyinit" world pyinit -u dev --match-owner /mnt/work -- /mnt/writer
 write
