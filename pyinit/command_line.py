@@ -226,18 +226,23 @@ def _switch(text: str) -> bool:
     raise ValueError(f"{text!r} is neither yes nor no")
 
 
+def _is_number(text: str) -> bool:
+    """Whether a text is a whole number of a size that makes sense: the interpreter reads no more than 4300 digits."""
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
 def _count(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() else int(_switch(text))
+    return int(text) if _is_number(text) else int(_switch(text))
 
 
 def _level(text: str) -> int:
-    if text.isascii() and text.isdigit():
+    if _is_number(text):
         return int(text)
     raise ValueError(f"{text!r} is no number from 0 (errors only) to 3 (everything)")
 
 
 def _status(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) <= 255:
+    if _is_number(text) and int(text) <= 255:
         return int(text)
     raise ValueError(f"{text!r} is no exit status: 0 to 255")
 
@@ -283,9 +288,10 @@ def _user(text: str) -> str:
 
 def _seconds(text: str) -> float:
     whole, _, part = text.partition(".")
-    if (whole + part).isascii() and (whole + part).isdigit():
+    digits = whole + part
+    if digits.isascii() and digits.isdigit() and len(whole) < 10:  # sigtimedwait takes 9223372036 at most
         return float(text)
-    raise ValueError(f"{text!r} is no number of seconds, such as 10 or 0.5")
+    raise ValueError(f"{text!r} is no number of seconds, such as 10 or 0.5, below 1000000000")
 
 
 def _orphans(text: str) -> str:
