@@ -31,7 +31,9 @@ from tests.support import DEADLINE, NAMESPACE, Pyinit
 
 Test = TypeVar("Test", bound="Callable[..., Any]")
 
-FACTOR = 20 if os.environ.get("PYINIT_LONG") == "1" else 1
+LONG = os.environ.get("PYINIT_LONG") == "1"
+FACTOR = 20 if LONG else 1
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)] if LONG else []
 
 
 def examples(number: int) -> settings:
