@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
     from .support import Containers, Finished, Podman
 
-pytestmark = [pytest.mark.container, pytest.mark.timeout(300, func_only=True)]
+pytestmark = [
+    pytest.mark.container,
+    pytest.mark.timeout(300, func_only=True),
+    pytest.mark.xdist_group("docker_in_docker"),
+]
 
 GROUP = 47114  # of the socket: a number that no image knows
 
