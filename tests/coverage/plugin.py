@@ -28,8 +28,9 @@ def write(file: Path, python: str, directory: str) -> None:
     """A pyinit in one file, as the zipapp, but from its sources and with a record of each step in `directory`."""
     sources = {str(path.relative_to(zipapp.PACKAGE.parent)): path.read_text() for path in zipapp.module_files()}
     code = f"{recording(directory)}install({sources!r})\nfrom pyinit.__main__ import main\nmain()\n"
-    # The same first line, which runs the second in the namespace where `s` is sys.
-    file.write_bytes(zipapp.make_first_line(python) + f"del s.argv[0];exec({code!r})\n".encode())
+    # The same first line, which runs the second with "-c" before the arguments; `python3 FILE` runs it as it is.
+    second_line = f"import sys as s;s.argv[0]=='-c'and s.argv.pop(0);exec({code!r})\n"
+    file.write_bytes(zipapp.make_first_line(python) + second_line.encode())
 
 
 @pytest.hookimpl(wrapper=True)
