@@ -77,7 +77,7 @@ def test_every_module_that_is_named_is_there() -> None:
         str(path.relative_to(REPOSITORY))[:-3].replace("/", ".").replace(".__init__", "")
         for path in zipapp.module_files()
     }
-    assert {*zipapp.EAGER, *zipapp.KEPT, *zipapp.KEPT_SOURCES, *zipapp.PACKED} <= modules
+    assert {*zipapp.EAGER, *zipapp.KEPT, *zipapp.PACKED} <= modules
 
 
 @pytest.mark.parametrize("built_for", INTERPRETERS)

@@ -1,19 +1,21 @@
 """Make the code that loads the modules out of the file; run by pyinitctl build with the interpreter that is to run it.
 
-Works on the modules below the working directory, and takes four lists of them, separated by `--`: those that run at
-each start, in the order of their imports; those that may be imported after the program has started, and those of which
-this is true but where a millisecond does not matter; and those that are imported before it by many runs. All others are
-rarely needed, and compiled from their source when they are.
+Works on the modules below the working directory, and takes three lists of them, separated by `--`: those that run at
+each start, in the order of their imports; those that may be imported after the program has started; and those that are
+imported before it by many runs. All others are rarely needed, and compiled from their source when they are.
 
 Writes to standard output the size of the boot code and a space, then what goes into the file: the interpreter's magic
 number, the boot code, the modules of the first list, each marshalled by itself, and those of the last, deflated
-together. The boot code holds the loader for all but the first list, deflated, and in it the second list, and the third
-as sources, which are smaller.
+together. The boot code holds the second list, and the loader for all others, deflated.
+
+The second list is not deflated, since the interpreter's zlib may be a shared library, and that may have been replaced
+or deleted by then. It is sources, which are smaller than byte code, and in these single bytes stand for frequent pairs.
 
 Importing modules from the zip archive instead takes some 60 us more for each.
 """
 
 import ast
+import collections
 import importlib.util
 import itertools
 import marshal
@@ -22,8 +24,8 @@ import sys
 import zlib
 from types import CodeType
 
-# Runs in the namespace of line 2, which holds `s` (sys). Put in are KEPT: marshalled code; PACKED: places in the code
-# that is deflated in the file, in PACKED_SIZE bytes behind SIZE others; and the PACKAGES.
+# Runs in the namespace of line 2, which holds `s` (sys). Put in are PACKED: places in the code that is deflated in the
+# file, in PACKED_SIZE bytes behind SIZE others; and the PACKAGES.
 LOADER = """
 from _frozen_importlib import ModuleSpec
 
@@ -33,7 +35,7 @@ class Bundle:
     @staticmethod
     def find_spec(name, path=None, target=None):
         ours = name.partition(".")[0] == "pyinit"
-        if ours and (name in kept or name in packed or name in sources()[1]):
+        if ours and (name in packed or name in sources()[1]):
             return ModuleSpec(name, Bundle, is_package=name in PACKAGES)
 
     @staticmethod
@@ -43,10 +45,7 @@ class Bundle:
     @staticmethod
     def exec_module(module):
         name = module.__name__
-        if name in kept:
-            code = kept[name]
-            code = loads(code) if type(code) is bytes else compile(code, "", "exec")
-        elif name in packed:
+        if name in packed:
             if not unpacked:
                 unpacked.append(unpack())
             at, size = packed[name]
@@ -85,30 +84,43 @@ def sources():
     return all_sources
 
 
-kept = KEPT
 packed = PACKED
 unpacked = []
 all_sources = []
 file = s.argv[0]
-s.meta_path.insert(0, Bundle)
 """
 
 # Runs first where the byte code fits. The namespace of line 2 holds `loads` and `f` as well, the file, open behind this
-# code. EAGER stands for names and sizes, and LATER for LOADER, which takes time and memory only once it is needed. The
+# code. EAGER stands for names and sizes, KEPT for sources in which each byte from 128 on is one of the PAIRS, and LATER
+# for LOADER, which takes time and memory only once it is needed, and that is before the program starts. The
 # other names of codecs, which nobody asks for again, and the contents of the library's directory, which is read again
 # when needed, make room for our modules: 40 kB.
 BOOT = """
 def find_spec(name, path=None, target=None):
-    if name.startswith("pyinit."):
-        from zlib import decompress
+    if name in kept:
+        from _frozen_importlib import ModuleSpec
 
-        del s.meta_path[0]
-        exec(loads(decompress(LATER)), globals())
+        return ModuleSpec(name, finder)
+    if name.startswith("pyinit."):
+        if "Bundle" not in globals():
+            from zlib import decompress
+
+            exec(loads(decompress(LATER)), globals())
         return Bundle.find_spec(name)
 
 
+def exec_module(module):
+    source = kept[module.__name__]
+    for number in range(254, 127, -1):
+        source = source.replace(bytes((number,)), PAIRS[2 * number - 256 :][:2])
+    exec(compile(source, "", "exec"), module.__dict__)
+
+
+kept = KEPT
 finder = type(s)("finder")
 finder.find_spec = find_spec
+finder.create_module = lambda spec: None
+finder.exec_module = exec_module
 s.meta_path.insert(0, finder)
 s.modules["encodings"]._aliases.clear()
 s.path_importer_cache.clear()
@@ -137,6 +149,7 @@ RUNS = (18, 8, 3, 2)
 # Goes on after LOADER under any other interpreter, as the archive's module `loader`. The sources stay in memory, since
 # the file may be replaced or deleted while the program runs.
 FROM_SOURCE = """
+s.meta_path.insert(0, Bundle)
 sources()
 from pyinit.__main__ import main
 main()
@@ -183,10 +196,21 @@ def filled(template: str, **values: object) -> str:
     return template
 
 
-def bundle(
-    packages: object, eager: "list[str]", kept: "list[str]", kept_sources: "list[str]", packed: "list[str]"
-) -> bytes:
-    codes = {name: marshal.dumps(compiled(source_of(name))) for name in (*eager, *kept, *packed)}
+def in_pairs(sources: "dict[str, str]") -> "tuple[bytes, dict[str, bytes]]":
+    """The pairs of bytes that the bytes from 128 on stand for, and the sources, which are ASCII, with these."""
+    text = "\0".join(sources.values()).encode("ascii")
+    pairs = b""
+    for number in range(128, 255):
+        counts = collections.Counter(text[at : at + 2] for at in range(len(text) - 1))
+        pair = max(sorted(pair for pair in counts if b"\0" not in pair), key=counts.__getitem__)
+        pairs += pair
+        text = text.replace(pair, bytes([number]))
+    return pairs, dict(zip(sources, text.split(b"\0")))
+
+
+def bundle(packages: object, eager: "list[str]", kept: "list[str]", packed: "list[str]") -> bytes:
+    codes = {name: marshal.dumps(compiled(source_of(name))) for name in (*eager, *packed)}
+    pairs, kept_sources = in_pairs({name: source_of(name) for name in kept})
     eager_code = b"".join(codes[name] for name in eager)
     short = shortenings(eager_code)
     short_codes = [shortened(codes[name], short) for name in eager]
@@ -196,7 +220,6 @@ def bundle(
     ends = list(itertools.accumulate(len(codes[name]) for name in packed))
     later = filled(
         LOADER,
-        KEPT={**{name: codes[name] for name in kept}, **{name: source_of(name) for name in kept_sources}},
         PACKED={name: (end - len(codes[name]), len(codes[name])) for name, end in zip(packed, ends)},
         PACKED_SIZE=len(packed_code),
         PACKAGES=packages,
@@ -204,7 +227,14 @@ def bundle(
         SHORT=short,
     )
     sizes = tuple((name, len(code)) for name, code in zip(eager, short_codes))
-    boot = filled(BOOT, EAGER=sizes, SHORT=short, LATER=zlib.compress(marshal.dumps(compiled(later)), 9))
+    boot = filled(
+        BOOT,
+        EAGER=sizes,
+        KEPT=kept_sources,
+        LATER=zlib.compress(marshal.dumps(compiled(later)), 9),
+        PAIRS=pairs,
+        SHORT=short,
+    )
     start = marshal.dumps(compiled(boot))
     return b"%d " % len(start) + importlib.util.MAGIC_NUMBER + start + b"".join(short_codes) + packed_code
 

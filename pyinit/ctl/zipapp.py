@@ -40,12 +40,9 @@ EAGER = (
     "pyinit.__main__",
 )
 
-# The modules that may be imported while the program runs. They are read at the start, since the file may have been
-# replaced or deleted by then.
-KEPT = ("pyinit.message", "pyinit.report", "pyinit.signal_names")
-
-# The same, but they are needed once and can be compiled then: their sources take less room.
-KEPT_SOURCES = ("pyinit.drain", "pyinit.processes")
+# The modules that may be imported first while the program runs. They are read at the start, since the file and the
+# interpreter's own may have been replaced or deleted by then.
+KEPT = ("pyinit.drain", "pyinit.message", "pyinit.processes", "pyinit.report", "pyinit.signal_names")
 
 # The modules that many runs import before the program starts, and whose compiling would take milliseconds.
 PACKED = (
@@ -204,8 +201,6 @@ def compile_with(python: str, sources: "dict[str, str]") -> "tuple[int, bytes]":
                 "--",
                 *KEPT,
                 "--",
-                *KEPT_SOURCES,
-                "--",
                 *PACKED,
             ],
             cwd=directory,
@@ -238,7 +233,7 @@ def archive(sources: "dict[str, str]", start: int) -> bytes:
 
 def write_archive(file: IO[bytes], sources: "dict[str, str]") -> None:
     moment = time.gmtime(source_date())[:6]
-    values = {"KEPT": {}, "PACKED": {}, "PACKED_SIZE": 0, "SIZE": 0, "SHORT": (), "PACKAGES": packages_of(sources)}
+    values = {"PACKED": {}, "PACKED_SIZE": 0, "SIZE": 0, "SHORT": (), "PACKAGES": packages_of(sources)}
     loader = bare({"": "import sys as s\n" + compile.filled(compile.LOADER, **values) + compile.FROM_SOURCE})[""]
     with zipfile.ZipFile(file, "w") as archive:
         members: "dict[str, str | bytes]" = {"__main__.py": MAIN, "loader.py": loader, "sources": joined(sources)}
