@@ -77,11 +77,9 @@ def _read(path: str) -> bytes:
     """The start of a file of /proc, empty if it cannot be read: a process may be gone at any time."""
     try:
         descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+        try:
+            return posix.read(descriptor, 8192)
+        finally:
+            posix.close(descriptor)
     except OSError:
         return b""
-    try:
-        return posix.read(descriptor, 8192)
-    except OSError:
-        return b""
-    finally:
-        posix.close(descriptor)
