@@ -23,7 +23,7 @@ def run(supervisor: "Supervisor", grace: float, log: Log, journal: "Journal | No
     """End everything that is left, within `grace` seconds and what KILL takes, and reap it as it goes."""
     end = monotonic() + grace
     supervisor.childless = False
-    supervisor.reap()
+    _step(supervisor, (_signal.SIGCHLD,), 0)
     if supervisor.childless:
         return
     left = processes.left()
@@ -40,8 +40,7 @@ def run(supervisor: "Supervisor", grace: float, log: Log, journal: "Journal | No
     end = monotonic() + _AFTER_KILL
     while not supervisor.childless and monotonic() < end:
         processes.signal_all(_signal.SIGKILL)  # again, outside PID 1, for what was forked meanwhile
-        signals.wait((_signal.SIGCHLD,), end - monotonic())
-        supervisor.reap()
+        _step(supervisor, (_signal.SIGCHLD,), end)
 
 
 def kill_program(supervisor: "Supervisor", log: Log, journal: "Journal | None") -> None:
@@ -60,16 +59,26 @@ def kill_program(supervisor: "Supervisor", log: Log, journal: "Journal | None") 
 def _wait(supervisor: "Supervisor", end: float) -> bool:
     """Reap until nothing is left. False if that takes too long, or TERM comes once more: somebody is in a hurry."""
     while not supervisor.childless:
-        info = signals.wait(signals.EVERY, end - monotonic())
-        if info is None:
+        signal = _step(supervisor, signals.EVERY, end)
+        if not signal:
             return False
-        if info.si_signo == _signal.SIGCHLD:
-            supervisor.reap()
-        elif info.si_signo == _signal.SIGTERM:
+        if signal == _signal.SIGTERM:
             if supervisor.asked_to_end:
                 return False
             supervisor.asked_to_end = _signal.SIGTERM
     return True
+
+
+def _step(supervisor: "Supervisor", numbers: "tuple[int, ...]", end: float) -> int:
+    """Wait for a signal until `end`, and reap. Returns its number, 0 when the time is over. No error ends the drain:
+    then the number is 1, which means nothing here."""
+    try:
+        info = signals.wait(numbers, end - monotonic())
+        supervisor.reap()
+        return info.si_signo if info else 0
+    except OSError as error:
+        supervisor.survive(error)
+        return monotonic() < end
 
 
 def say_killed(pids: "list[int]", signal: int, log: Log, journal: "Journal | None") -> None:

@@ -1,6 +1,6 @@
 """--before and --after: commands around the program, run as its user, reaped and signalled as it is."""
 
-from pyinit import signal_names, spawn
+from pyinit import fork, signal_names, spawn  # noqa: F401  # fork now: our file may be deleted before --after
 from pyinit.boot import Inherited
 from pyinit.log import Fatal, Log
 from pyinit.settings import Settings

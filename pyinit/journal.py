@@ -37,7 +37,7 @@ class Journal:
         record = {"event": event, "time": time.time(), "monotonic": time.monotonic(), **details}
         try:
             write_now(self._descriptor, encode(json_text(record) + "\n"))
-        except (OSError, UnicodeError):
+        except (OSError, UnicodeError, MemoryError):
             pass
 
 

@@ -17,7 +17,7 @@ ALL_BUT_CHILD = tuple(_signal.valid_signals() - {_signal.SIGCHLD})
 IGNORED_BY_PYTHON = (_signal.SIGPIPE, _signal.SIGXFSZ)
 
 # What pyinit's own write to a log that nobody reads, or that is full, raises in itself.
-RAISED_BY_WRITING = (_signal.SIGPIPE, _signal.SIGXFSZ)
+RAISED_BY_WRITING = IGNORED_BY_PYTHON
 
 # How the terminal suspends a process group.
 TERMINAL_STOPS = (_signal.SIGTSTP, _signal.SIGTTIN, _signal.SIGTTOU)

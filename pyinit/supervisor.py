@@ -67,7 +67,7 @@ class Supervisor:
                 if self._schedule:
                     self._schedule.look(program_pid)
             except Exception as error:
-                self._survive(error)
+                self.survive(error)
         if self._terminal:
             self._terminal.take_back(program_pid)
         if self._settings.end_group:
@@ -76,7 +76,7 @@ class Supervisor:
             processes.signal_group(program_pid, self._rewrite.get(_signal.SIGTERM, _signal.SIGTERM))
         return self._settings.remap_exit.get(self.status, self.status)
 
-    def _survive(self, error: Exception) -> None:
+    def survive(self, error: Exception) -> None:
         """An error ends nothing. The pause keeps an error that lasts from taking the processor."""
         from time import sleep
 

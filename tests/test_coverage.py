@@ -51,7 +51,7 @@ def test_what_ran_is_covered_and_what_did_not_is_not(measured: Pyinit, steps: Pa
     assert measured.run("--", "sh", "-c", "exit 7") == (7, "", "")
     covered = lines_of("pyinit/supervisor.py", steps)
     assert covered & body(supervisor.Supervisor.reap)
-    assert not covered & body(supervisor.Supervisor._survive)
+    assert not covered & body(supervisor.Supervisor.survive)
     assert not lines_of("pyinit/drain.py", steps)
     assert measured.run("--grace", "1", "--", "sh", "-c", "sleep 60 & exit 8")[:2] == (8, "")
     assert lines_of("pyinit/drain.py", steps) & body(drain.run)

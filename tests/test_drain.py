@@ -115,13 +115,22 @@ def test_nothing_is_polled_during_the_drain(pyinit: Pyinit, tmp_path: Path) -> N
     assert [call.partition("(")[0] for call in calls] == ["rt_sigtimedwait"]
 
 
-def test_an_error_at_the_end_is_a_line_and_the_status_stays(pyinit: Pyinit, tmp_path: Path) -> None:
-    """strace lets it reap nothing after the program."""
-    tracer = ("strace", "-D", "-o", "/dev/null", "-e", "trace=wait4", "-e", "inject=wait4:error=EIO:when=3+")
-    status, _, errors = pyinit.run("--", "sh", "-c", LEAVES, tmp_path / "fifo", wrapper=tracer)
-    assert status == 3
-    assert "pyinit: internal error after the program's end: OSError: [Errno 5]" in errors
+def test_no_error_ends_the_drain(pyinit: Pyinit, tmp_path: Path) -> None:
+    """strace lets it reap nothing after the program, three times."""
+    tracer = ("strace", "-D", "-o", "/dev/null", "-e", "trace=wait4", "-e", "inject=wait4:error=EIO:when=3..5")
+    status, output, errors = pyinit.run("--", "sh", "-c", LEAVES, tmp_path / "fifo", wrapper=tracer)
+    assert (status, output) == (3, "got term\n")
+    assert "pyinit: internal error, carrying on: OSError: [Errno 5]" in errors
     assert "Traceback" not in errors
+
+
+def test_what_is_left_gets_term_although_nobody_can_list_it(pyinit: Pyinit, tmp_path: Path) -> None:
+    """strace lets nobody list /proc."""
+    injection = "inject=getdents64:error=EIO"
+    tracer = ("strace", "-D", "-o", "/dev/null", "-P", "/proc", "-e", "trace=getdents64", "-e", injection)
+    status, output, errors = pyinit.run("--", "sh", "-c", LEAVES, tmp_path / "fifo", wrapper=tracer)
+    assert (status, output) == (3, "got term\n")
+    assert "internal error" not in errors
 
 
 def test_a_hundred_left_processes_are_all_reaped(pyinit: Pyinit, tmp_path: Path) -> None:

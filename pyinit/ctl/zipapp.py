@@ -167,7 +167,8 @@ def packages_of(sources: "dict[str, str]") -> "list[str]":
 
 def joined(sources: "dict[str, str]") -> bytes:
     """The member `sources`: the words, where each module is in the rest (start and size), and that rest."""
-    words, short_sources = shortened(sources)
+    # The short ones first: that deflates to 1 % less.
+    words, short_sources = shortened(dict(sorted(sources.items(), key=lambda item: (len(item[1]), item[0]))))
     places = {}
     at = 0
     for path, source in short_sources.items():
