@@ -73,6 +73,8 @@ def _write_socket(descriptor: int, data: bytes) -> int:
     """Write to what could not be opened again, such as the socket that systemd hands to a service."""
     try:
         return posix.pwritev(descriptor, [data], -1, posix.RWF_NOWAIT)
+    except AttributeError:  # musl before 1.2.5 has none
+        pass
     except OSError as error:
         import errno  # not at the top: it takes as long to import as a module of ours
 

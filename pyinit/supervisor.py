@@ -113,8 +113,10 @@ class Supervisor:
         if signal == _signal.SIGCONT and self._terminal:
             self._terminal.give(self.program_pid)
         self._forward(signal, self._rewrite.get(signal, signal))
-        if self._settings.session and signal in signals.TERMINAL_STOPS:
-            # The kernel ignores this from PID 1 to itself, which nobody could resume (man 7 pid_namespaces).
+        # Stop as well, unless a CONT has come meanwhile, which a STOP to ourselves would take away (man 7 signal). It
+        # would do that to PID 1, too, which it does not stop, since nobody could resume it (man 7 pid_namespaces).
+        stops = self._settings.session and signal in signals.TERMINAL_STOPS and self._own_pid != 1
+        if stops and _signal.SIGCONT not in _signal.sigpending():
             posix.kill(self._own_pid, _signal.SIGSTOP)
 
     def _forward(self, received: int, signal: int) -> None:

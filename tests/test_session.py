@@ -85,6 +85,18 @@ def test_f08_terminal_stop_stops_a_program_without_a_terminal(pyinit: Pyinit) ->
         wait_until(lambda: state(program) == "S", "the program goes on")
 
 
+def test_f08_cont_that_comes_while_the_program_is_being_stopped_is_not_lost(pyinit: Pyinit) -> None:
+    """A STOP that PID 1 sends itself does not stop it, but takes away a CONT that is pending. strace makes time."""
+    tracer = ("strace", "-D", "-o", "/dev/null", "-e", "trace=kill", "-e", "inject=kill:delay_exit=300000")
+    with pyinit.start("--session", "--", "sh", "-c", "echo ready; exec sleep 1000", wrapper=tracer) as run:
+        run.wait_for("ready")
+        [program] = [pid for pid in children(run.pid) if proc_status(pid).get("Name") in ("sh", "sleep")]
+        run.send(signal.SIGTSTP)
+        wait_until(lambda: state(program) == "T", "the program is stopped")
+        run.send(signal.SIGCONT)
+        wait_until(lambda: state(program) == "S", "the program goes on")
+
+
 def test_f08_rewriting_overrides_the_stop(pyinit: Pyinit) -> None:
     command = (str(pyinit.file), "--session", "-r", "TSTP:TSTP", "--", *probe("recorder"))
     with Terminal(*CONTAINER, *command) as terminal:

@@ -33,9 +33,8 @@ from _frozen_importlib import ModuleSpec
 class Bundle:
     # Finds and loads the modules that did not run yet (PEP 451).
     @staticmethod
-    def find_spec(name, path=None, target=None):
-        ours = name.partition(".")[0] == "pyinit"
-        if ours and (name in packed or name in sources()[1]):
+    def find_spec(name, *_):
+        if name.startswith("pyinit") and (name in packed or name in sources()[1]):
             return ModuleSpec(name, Bundle, is_package=name in PACKAGES)
 
     @staticmethod
@@ -96,7 +95,7 @@ file = s.argv[0]
 # other names of codecs, which nobody asks for again, and the contents of the library's directory, which is read again
 # when needed, make room for our modules: 40 kB.
 BOOT = """
-def find_spec(name, path=None, target=None):
+def find_spec(name, *_):
     if name in kept:
         from _frozen_importlib import ModuleSpec
 

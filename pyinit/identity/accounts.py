@@ -2,6 +2,7 @@
 
 import posix
 
+from pyinit.log import Fatal
 from pyinit.message import decode, encode
 
 TYPE_CHECKING = False
@@ -95,8 +96,8 @@ def identifier(text: str) -> int:
 
 
 def fields(line: bytes) -> "list[str]":
-    """The fields of a line; empty for a comment, a NIS entry and a blank line, which are nobody's."""
-    if line.lstrip()[:1] in (b"", b"#", b"+", b"-"):
+    """The fields of a line; empty for a comment, a NIS entry and a blank line, which are nobody's, and with a NUL."""
+    if b"\0" in line or line.lstrip()[:1] in (b"", b"#", b"+", b"-"):
         return []
     return decode(line).lstrip().split(":")
 
@@ -124,10 +125,13 @@ def read_text(path: str) -> str:
 
 def _content(path: str) -> bytes:
     try:
-        descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+        # Without O_NONBLOCK a FIFO would keep us waiting.
+        descriptor = posix.open(path, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
+        try:
+            return b"".join(iter(lambda: posix.read(descriptor, 65536), b""))
+        finally:
+            posix.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):
         return b""
-    try:
-        return b"".join(iter(lambda: posix.read(descriptor, 65536), b""))
-    finally:
-        posix.close(descriptor)
+    except OSError as error:  # a directory: what an engine mounts for a file that is not there
+        raise Fatal(f"cannot read {path}: {error.strerror}", 1) from None

@@ -41,11 +41,12 @@ class Edit:
     def of(self, data: bytes) -> bytes:
         """The file's new content. The first entry of a name is meant, as everywhere. Raises KeyError for none."""
         missing = dict(self.changed)
+        end = 4 if self.path.endswith("passwd") else 3  # of the numbers that make a line an entry, as for Accounts
         lines = data.split(b"\n")
         for at, line in enumerate(lines):
             parts = fields(line)
             wanted = {field: value for (name, field), value in missing.items() if parts[:1] == [name]}
-            if wanted and all(identifier(part) >= 0 for part in parts[2 : max(wanted) + 1]):
+            if wanted and len(parts) >= end and all(identifier(part) >= 0 for part in parts[2:end]):
                 raw = line.split(b":")
                 for field, value in wanted.items():
                     raw[field] = b"%d" % value

@@ -145,7 +145,8 @@ def _plan_uid(plan: Plan, account: Account, found: Accounts, uid: int) -> None:
     plan.uid = uid
     if uid == account.uid:
         return
-    holders = [other for other in found.users() if other.uid == uid]
+    first = {other.name: other for other in reversed(list(found.users()))}  # of a name: what an edit changes
+    holders = [other for other in first.values() if other.uid == uid]
     if holders and (uid < _FIRST_ORDINARY or uid == _UNMAPPED):
         plan.notes.append(f"UID {uid} is {holders[0].name}'s, a system account: {account.name} uses the number")
         return
