@@ -3,6 +3,7 @@
 import posix
 import time
 
+from pyinit import report  # noqa: F401  # now: later there may be no memory to load it, and signals wait for it
 from pyinit.log import Fatal
 from pyinit.message import above_stdio, encode, without_blocking, write_now
 

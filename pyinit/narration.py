@@ -3,6 +3,7 @@
 The loop knows nothing of it: these are the events of the journal, said otherwise.
 """
 
+from pyinit import report  # noqa: F401  # see pyinit.journal
 from pyinit.log import ERROR, WARNING, Log
 from pyinit.settings import Settings
 

@@ -1,5 +1,6 @@
 """What all tests share: pyinit built once for each interpreter."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,9 @@ from tests.identity_support import Etc
 from tests.support import REPOSITORY, Pyinit, interpreters, require_namespaces
 
 INTERPRETERS = interpreters()
+
+# They run the tests of the core once more elsewhere, which takes minutes.
+collect_ignore = [] if os.environ.get("PYINIT_LONG") == "1" else ["test_architectures.py", "test_musl.py"]
 
 
 def pytest_configure() -> None:

@@ -20,8 +20,36 @@ from tests.test_secrets import *  # noqa: F403
 from tests.test_signals import *  # noqa: F403
 from tests.test_spawn import *  # noqa: F403
 
-ARCHITECTURES = {"arm64": "aarch64", "armhf": "arm", "s390x": "s390x"}  # Debian's name, and qemu's
+ARCHITECTURES = {"arm64": "aarch64", "armel": "arm", "s390x": "s390x"}  # Debian's name, and qemu's
 PACKAGES = "libc6,libexpat1,libffi8,libpython3.11-minimal,libpython3.11-stdlib,python3.11-minimal,zlib1g"
+
+# What qemu's user mode (seen with 7.2) is not like the kernel in.
+LEFT_OUT = {
+    "its vfork is a fork, so posix_spawn does not tell that the program cannot be executed": [
+        "a_script_without_a_first_line_is_run_by_the_shell",
+        "f20_a_bad_interpreter_line_gives_126",
+        "f20_a_broken_binary_gives_126",
+        "f20_a_missing_path_gives_127",
+        "f20_a_missing_program_gives_127",
+        "f20_what_is_no_program_gives_126",
+        "one_that_is_not_there_ends_the_start_with_127",
+        "path_is_searched_and_an_unusable_file_does_not_end_the_search",
+        "what_execve_does_not_take_is_one_line",
+    ],
+    "it keeps the fault signals and some real-time ones for itself, and renumbers the others": [
+        "a_program_killed_by_a_signal_gives_128_and_the_signal",
+        "every_signal_arrives_once",
+        "f04_sigpipe_has_its_default_disposition",
+        "mask_and_dispositions_are_those_pyinit_was_started_with",
+    ],
+    "a start takes half a second, and these have hundreds": [
+        "every_exit_status_is_passed_on",
+        "f02_a_signal_around_fork_and_exec_is_not_lost",
+    ],
+}
+for names in LEFT_OUT.values():
+    for name in names:
+        del globals()[f"test_{name}"]
 
 pytestmark = [
     pytest.mark.long,

@@ -53,7 +53,7 @@ class Installed:
         self.file = directory / "pyinit"
         self.mark = directory.with_name("was-read")
         # What the kernel makes of pyinit's first line; the loader finds the libraries in the copy.
-        self.python = (str(directory / "bin" / "python3"), f"-ISc{zipapp.LINE_1}")
+        self.python = (str(directory / "bin" / "python3"), zipapp.OPTIONS + zipapp.LINE_1)
         self.environment = {"LD_LIBRARY_PATH": str(self._libraries), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
     def install(self, python: str, source_only: bool) -> None:
