@@ -11,8 +11,6 @@ import pytest
 from pyinit import __version__
 from tests.support import REPOSITORY
 
-pytestmark = pytest.mark.xdist_group("packaging")  # its fixtures take longer than its tests
-
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> "dict[str, Path]":

@@ -16,8 +16,6 @@ import yaml
 from pyinit import __version__
 from tests.support import REPOSITORY
 
-pytestmark = pytest.mark.xdist_group("release")  # its fixtures take longer than its tests
-
 WORKFLOWS = sorted((REPOSITORY / ".github/workflows").glob("*.yml"))
 ZIPAPPS = {f"pyinit-{__version__}-usr": "/usr/bin/python3", f"pyinit-{__version__}-usr-local": "/usr/local/bin/python3"}
 PACKAGES = {f"pyinit-{__version__}-py3-none-any.whl", f"pyinit-{__version__}.tar.gz"}

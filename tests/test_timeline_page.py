@@ -14,8 +14,6 @@ from tests.browser_support import Browser, chromium
 from tests.support import Pyinit
 from tests.test_timeline import SMALL, texts
 
-pytestmark = pytest.mark.xdist_group("page")  # its fixtures take longer than its tests
-
 # Left to the program's end: 21 and 22. The first is reaped at 7 of 10 s, the second at 9.5 s.
 PROGRAM, WORKER, DEAF = (f"[...document.querySelectorAll('.row')][{row}]" for row in (1, 3, 4))
 HOSTILE = "</pre><script>document.title = 'owned'</script>'\"&<img src=http://127.0.0.1:9/ onerror=alert(1)>"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .support import Container, Podman
 
-pytestmark = [pytest.mark.container, pytest.mark.timeout(600, func_only=True), pytest.mark.xdist_group("caches")]
+pytestmark = [pytest.mark.container, pytest.mark.timeout(600, func_only=True)]
 
 # What two builds write differently although the same is installed: a log has the time of each line, Python's byte code
 # that of its source.

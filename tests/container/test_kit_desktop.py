@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .support import Containers, Finished, Podman
 
-pytestmark = [pytest.mark.container, pytest.mark.timeout(180, func_only=True), pytest.mark.xdist_group("desktop")]
+pytestmark = [pytest.mark.container, pytest.mark.timeout(180, func_only=True)]
 
 UID, GID = 4242, 4343  # the host's user, whom the image does not know
 HOST = "desktop-host"  # the name that the cookie is filed under

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .support import Container, Containers, Podman
 
-pytestmark = [pytest.mark.container, pytest.mark.timeout(180, func_only=True), pytest.mark.xdist_group("devcontainer")]
+pytestmark = [pytest.mark.container, pytest.mark.timeout(180, func_only=True)]
 
 FOLDER = REPOSITORY / "docker" / "devcontainer"
 

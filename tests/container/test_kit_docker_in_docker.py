@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.container,
     pytest.mark.timeout(300, func_only=True),
-    pytest.mark.xdist_group("docker_in_docker"),
 ]
 
 GROUP = 47114  # of the socket: a number that no image knows

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.container, pytest.mark.timeout(180, func_only=True), pytest.mark.xdist_group("kubernetes")]
+pytestmark = [pytest.mark.container, pytest.mark.timeout(180, func_only=True)]
 
 SECRET = """\
 apiVersion: v1

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .support import Containers, Podman
 
-pytestmark = [pytest.mark.container, pytest.mark.timeout(180, func_only=True), pytest.mark.xdist_group("minimal")]
+pytestmark = [pytest.mark.container, pytest.mark.timeout(180, func_only=True)]
 
 DOCKERFILE = REPOSITORY / "docker" / "minimal" / "Dockerfile"
 

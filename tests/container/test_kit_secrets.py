@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .support import Containers, Finished, Podman
 
-pytestmark = [pytest.mark.container, pytest.mark.timeout(180, func_only=True), pytest.mark.xdist_group("secrets")]
+pytestmark = [pytest.mark.container, pytest.mark.timeout(180, func_only=True)]
 
 README = REPOSITORY / "docker" / "secrets" / "README.md"
 

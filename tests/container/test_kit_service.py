@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .support import Container, Podman
 
-pytestmark = [pytest.mark.container, pytest.mark.timeout(300, func_only=True), pytest.mark.xdist_group("service")]
+pytestmark = [pytest.mark.container, pytest.mark.timeout(300, func_only=True)]
 
 IMAGES = ("web", "proxy", "database")
 USERS = {"web1": "app", "web2": "app", "proxy": "www-data", "database": "postgres"}
