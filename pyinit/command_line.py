@@ -3,7 +3,7 @@
 import _signal
 
 from pyinit.log import Fatal
-from pyinit.message import decode
+from pyinit.message import decode, is_number
 from pyinit.settings import Settings
 
 # Letter, name, value. What a value looks like decides how it is read (_READERS); an option without one is a switch.
@@ -226,23 +226,18 @@ def _switch(text: str) -> bool:
     raise ValueError(f"{text!r} is neither yes nor no")
 
 
-def _is_number(text: str) -> bool:
-    """Whether a text is a whole number of a size that makes sense: the interpreter reads no more than 4300 digits."""
-    return text.isascii() and text.isdigit() and len(text) < 10
-
-
 def _count(text: str) -> int:
-    return int(text) if _is_number(text) else int(_switch(text))
+    return int(text) if is_number(text) else int(_switch(text))
 
 
 def _level(text: str) -> int:
-    if _is_number(text):
+    if is_number(text):
         return int(text)
     raise ValueError(f"{text!r} is no number from 0 (errors only) to 3 (everything)")
 
 
 def _status(text: str) -> int:
-    if _is_number(text) and int(text) <= 255:
+    if is_number(text) and int(text) <= 255:
         return int(text)
     raise ValueError(f"{text!r} is no exit status: 0 to 255")
 

@@ -16,6 +16,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is a whole number of a size that makes sense: the interpreter reads no more than 4300 digits."""
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
 def encode(text: str) -> bytes:
     """`text` as the bytes it came from: the reverse of how the interpreter decodes arguments (PEP 383)."""
     return text.encode(sys.getfilesystemencoding(), "surrogateescape")

@@ -2,20 +2,18 @@
 
 import _signal
 
+from pyinit.message import is_number
+
 
 def number(text: str) -> int:
     """The number of a signal given as `TERM`, `SIGTERM`, `15`, `RTMIN+2` or `RTMAX-1`, in any case.
 
     Raises ValueError, with what is wrong, for anything else.
     """
-    value = int(text) if _is_number(text) else _number_of_name(text.upper())
+    value = int(text) if is_number(text) else _number_of_name(text.upper())
     if not 1 <= value < _signal.NSIG:
         raise ValueError(f"{text!r} is no signal: a name such as TERM or RTMIN+1, or 1 to {_signal.NSIG - 1}")
     return value
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 10  # the interpreter reads no more than 4300 digits
 
 
 def _number_of_name(name: str) -> int:
@@ -23,7 +21,7 @@ def _number_of_name(name: str) -> int:
     if name.startswith("SIG"):
         name = name[3:]
     for base, sign in (("RTMIN", "+"), ("RTMAX", "-")):
-        if name.startswith(base + sign) and _is_number(name[6:]):
+        if name.startswith(base + sign) and is_number(name[6:]):
             value = _number_of_name(base) + int(sign + name[6:])
             return value if _signal.SIGRTMIN <= value <= _signal.SIGRTMAX else 0
     if not name.isalnum():  # SIG_BLOCK and its like are no signals

@@ -20,6 +20,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 DEADLINE = 60.0  # seconds; no test waits that long for anything that happens
 
+CTL = [sys.executable, "-m", "pyinit.ctl"]
+
 NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 
@@ -91,6 +93,19 @@ def stop_and_resume(pid: int, seconds: float) -> None:
     wait_until(lambda: time.monotonic() > end, "its time is over")
     os.kill(pid, signal.SIGCONT)
     wait_until(lambda: state(pid) != "T", "it is resumed")
+
+
+def ctl(*words: "str | int | Path", **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run `pyinitctl WORDS`, with these variables too."""
+    return subprocess.run(
+        [*CTL, *map(str, words)],
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+    )
 
 
 def waits_for_signals(pid: int) -> bool:

@@ -1,14 +1,16 @@
 """--match, --match-owner, --match-group: the user gets the host's IDs, its files follow, and nobody else's do."""
 
+import contextlib
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.identity_support import GROUP, PASSWD, Etc
-from tests.support import Pyinit, probe, stop_and_resume, wait_until
+from tests.support import Pyinit, Run, probe, stop_and_resume, wait_until
 
 ID = ["sh", "-c", "id -u; id -g; id -G; whoami; echo $HOME"]
 
@@ -308,40 +310,37 @@ time.sleep(60)
 """
 
 
+@contextlib.contextmanager
+def waiting_for_the_lock(pyinit: Pyinit, home: Etc) -> "Iterator[tuple[Run, subprocess.Popen[bytes]]]":
+    """pyinit, which has re-owned the tree and waits for the lock of the account files, and the process that has it."""
+    lock = home.path / ".pwd.lock"
+    lock.touch(0o600)
+    holder = subprocess.Popen(["/usr/bin/python3", "-c", HOLD, str(lock)], stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pyinit.start("-u", "dev", "--match", "1500:1600", "--", "echo", "started", wrapper=home.mounted) as run:
+            wait_until(lambda: owners(home, "dev")["own"] == (1500, 1600), "the tree is re-owned")
+            yield run, holder
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_f03_a_stop_while_waiting_for_the_lock_ends_at_once(
     pyinit: Pyinit, home: Etc, number: signal.Signals, status: int
 ) -> None:
-    lock = home.path / ".pwd.lock"
-    lock.touch(0o600)
-    holder = subprocess.Popen(["/usr/bin/python3", "-c", HOLD, str(lock)], stdout=subprocess.PIPE)
-    try:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        with pyinit.start("-u", "dev", "--match", "1500:1600", "--", "echo", "started", wrapper=home.mounted) as run:
-            wait_until(lambda: owners(home, "dev")["own"] == (1500, 1600), "the tree is re-owned")
-            run.send(number)
-            assert run.finish()[:2] == (status, "")
+    with waiting_for_the_lock(pyinit, home) as (run, _):
+        run.send(number)
+        assert run.finish()[:2] == (status, "")
         assert home.read("passwd") == PASSWD
         assert home.read("group") == GROUP
-    finally:
-        holder.kill()
-        holder.communicate()
 
 
 def test_being_stopped_while_waiting_for_the_lock_ends_nothing(pyinit: Pyinit, home: Etc) -> None:
-    lock = home.path / ".pwd.lock"
-    lock.touch(0o600)
-    holder = subprocess.Popen(["/usr/bin/python3", "-c", HOLD, str(lock)], stdout=subprocess.PIPE)
-    try:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        with pyinit.start("-u", "dev", "--match", "1500:1600", "--", "echo", "started", wrapper=home.mounted) as run:
-            wait_until(lambda: owners(home, "dev")["own"] == (1500, 1600), "the tree is re-owned")
-            for _ in range(6):
-                stop_and_resume(run.pid, 0.2)  # it tries to get the lock ten times a second
-            holder.kill()
-            assert run.finish() == (0, "started\n", "")
-    finally:
+    with waiting_for_the_lock(pyinit, home) as (run, holder):
+        for _ in range(6):
+            stop_and_resume(run.pid, 0.2)  # it tries to get the lock ten times a second
         holder.kill()
-        holder.communicate()
+        assert run.finish() == (0, "started\n", "")

@@ -11,21 +11,7 @@ import pytest
 
 from pyinit import __version__
 from pyinit.ctl.__main__ import main
-from tests.support import DEADLINE, REPOSITORY
-
-CTL = [sys.executable, "-m", "pyinit.ctl"]
-
-
-def run(*words: "str | Path", **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [*CTL, *map(str, words)],
-        cwd=REPOSITORY,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-    )
+from tests.support import REPOSITORY, ctl
 
 
 def commands(group: click.Group = main, names: "tuple[str, ...]" = ()) -> "list[tuple[str, ...]]":
@@ -41,7 +27,7 @@ def commands(group: click.Group = main, names: "tuple[str, ...]" = ()) -> "list[
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_every_command_has_json_and_help_with_an_example(words: "tuple[str, ...]") -> None:
-    done = run(*words, "--help")
+    done = ctl(*words, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"Example: pyinitctl {' '.join(words)}" in done.stdout or f"pyinitctl {' '.join(words)}" in done.stdout
     assert "Example:" in done.stdout
@@ -85,11 +71,11 @@ def test_bash_completes_commands_and_options(typed: "tuple[str, ...]", offered: 
 
 
 def test_the_help_says_how_to_complete() -> None:
-    assert "_PYINITCTL_COMPLETE=bash_source pyinitctl" in run("--help").stdout
+    assert "_PYINITCTL_COMPLETE=bash_source pyinitctl" in ctl("--help").stdout
 
 
 def test_build_as_json(tmp_path: Path) -> None:
-    done = run("build", "--json", "--python", "/usr/bin/python3", "-o", tmp_path / "file")
+    done = ctl("build", "--json", "--python", "/usr/bin/python3", "-o", tmp_path / "file")
     assert json.loads(done.stdout) == {"file": str(tmp_path / "file"), "size": (tmp_path / "file").stat().st_size}
 
 
@@ -100,4 +86,4 @@ def test_a_command_imports_nothing_that_only_others_need() -> None:
 
 
 def test_the_version_is_pyinits() -> None:
-    assert run("--version").stdout.split()[-1] == __version__
+    assert ctl("--version").stdout.split()[-1] == __version__

@@ -13,22 +13,21 @@ from collections.abc import Iterator
 import pytest
 
 from pyinit.ctl import container, forest
-from tests.support import DEADLINE, REPOSITORY, Pyinit, Run, Terminal, children, state, wait_until, waits_for_signals
+from tests.support import (
+    CTL,
+    DEADLINE,
+    REPOSITORY,
+    Pyinit,
+    Run,
+    Terminal,
+    children,
+    ctl,
+    state,
+    wait_until,
+    waits_for_signals,
+)
 
-CTL = [sys.executable, "-m", "pyinit.ctl"]
 ENTER, LEAVE = r"\x1b\[\?1049h", r"\x1b\[\?1049l"
-
-
-def ctl(*arguments: "str | int", **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [*CTL, *map(str, arguments)],
-        cwd=REPOSITORY,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-    )
 
 
 def python(script: str) -> "tuple[str, ...]":
