@@ -161,7 +161,9 @@ def variables(environment: "dict[bytes, bytes]") -> "Given":
     # As tini: these two count as soon as they are set, whatever they say.
     if b"TINI_SUBREAPER" in environment:
         given.setdefault("subreaper", [("TINI_SUBREAPER", "yes")])
-    if b"TINI_KILL_PROCESS_GROUP" in environment and "single-child" not in given:
+    if "single-child" in given:
+        given.pop("kill-process-group", None)
+    elif b"TINI_KILL_PROCESS_GROUP" in environment:
         given.setdefault("kill-process-group", [("TINI_KILL_PROCESS_GROUP", "yes")])
     if environment.get(b"TINI_VERBOSITY"):
         given["verbosity"] = [("TINI_VERBOSITY", decode(environment[b"TINI_VERBOSITY"]))]

@@ -21,8 +21,8 @@ collect_ignore = [] if os.environ.get("PYINIT_LONG") == "1" else ["test_architec
 
 
 def pytest_configure() -> None:
-    """A shell without job control starts what it runs in the background with these two ignored (POSIX, 2.11)."""
-    for number in (signal.SIGINT, signal.SIGQUIT):
+    """A shell without job control ignores INT and QUIT for what it runs in the background (POSIX, 2.11), nohup HUP."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 

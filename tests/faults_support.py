@@ -204,7 +204,7 @@ REFUSED_USAGE = Outcome("one line, status 2, the program is not started", 2, Fal
 NOT_SUBREAPER = Outcome("a warning: orphans are not reaped", said="cannot become a subreaper")
 SAID = Outcome("a line, then as ever", said="internal error, carrying on")
 BY_NUMBER = Outcome(
-    "a warning, then the program runs with the numbers; account files whole", said="keep their numbers|not possible"
+    "a warning, then the program runs with the numbers; account files whole", said="cannot be written|not possible"
 )
 NOT_FORWARDED = Outcome(
     "a warning: nothing else can send the signal; status and end as ever", heard=False, said="cannot forward"

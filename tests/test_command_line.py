@@ -64,6 +64,8 @@ def test_signals_have_names_and_numbers(text: str, expected: int) -> None:
         (["--subreaper=no"], {"TINI_SUBREAPER": ""}, "subreaper", False),
         ([], {"PYINIT_SINGLE_CHILD": "true"}, "single_child", True),
         (["-g"], {"PYINIT_SINGLE_CHILD": "true"}, "single_child", False),
+        ([], {"PYINIT_SINGLE_CHILD": "1", "PYINIT_KILL_PROCESS_GROUP": "1"}, "single_child", True),
+        ([], {"PYINIT_KILL_PROCESS_GROUP": "1", "PYINIT_SINGLE_CHILD": "1"}, "single_child", True),
         (["-g", "-c"], {}, "single_child", True),
         (["-c", "-g"], {}, "single_child", False),
         ([], {"PYINIT_REMAP_EXIT": "1,2:3"}, "remap_exit", {1: 0, 2: 3}),

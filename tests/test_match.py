@@ -266,6 +266,43 @@ def test_with_strict_read_only_account_files_are_an_error_before_anything_change
     assert owners(home, "dev")["own"] == (1000, 1000)
 
 
+def test_a_user_that_is_named_by_number_is_found_at_the_next_start(pyinit: Pyinit, home: Etc) -> None:
+    for user, gid in (("1000", "4343"), ("1000:44", "44")):
+        gids = ("--match", f"4242:{gid}") if user == "1000" else ("--match", "4242")
+        for _ in range(2):
+            output, errors = run(pyinit, home, "-u", user, *gids)
+            assert (output[:2], output[3:], errors) == (["4242", gid], ["dev", "/home/dev"], "")
+            assert home.read("passwd").count(":4242:") == 1
+
+
+def test_a_number_that_would_be_another_user_at_the_next_start_is_refused(pyinit: Pyinit, home: Etc) -> None:
+    status, _, errors = pyinit.run("-u", "1000", "--match", "1001", "--", "true", wrapper=home.mounted)
+    line = "pyinit: --user: 1000 would be node at the next start; say dev\n"
+    assert (status, errors, home.read("passwd")) == (2, line, PASSWD)
+
+
+def test_of_several_entries_with_a_name_the_one_that_is_meant_is_changed(pyinit: Pyinit, home: Etc) -> None:
+    passwd, group = PASSWD + "dev:x:1007:1007::/home/other:/bin/sh\n", GROUP + "dev:x:1007:\n"
+    home.write("passwd", passwd)
+    home.write("group", group)
+    output, errors = run(pyinit, home, "-u", "1007", "--match", "4242:4343")
+    assert (output[:2], errors) == (["4242", "4343"], "")
+    assert home.read("passwd") == passwd.replace("dev:x:1007:1007:", "dev:x:4242:4343:")
+    assert home.read("group") == group.replace("dev:x:1007:", "dev:x:4343:")
+
+
+def test_only_the_file_that_cannot_be_changed_is_said_to_keep_its_numbers(pyinit: Pyinit, home: Etc) -> None:
+    """/etc/passwd leads to a disk that has no room for a second one."""
+    (home.path / "full").mkdir()
+    script = "mount -t tmpfs -o size=4k none /etc/full; mv /etc/passwd /etc/full; ln -s full/passwd /etc; "
+    wrapper = (*home.mounted, "sh", "-c", script + 'exec "$@"', "sh")
+    status, output, errors = pyinit.run("-u", "dev", "--match", "4242:4343", "--", "id", "-u", wrapper=wrapper)
+    assert (status, output) == (0, "4242\n")
+    why = "cannot be written; the program has the new numbers all the same: No space left on device"
+    assert errors == f"pyinit: /etc/passwd {why}\n"
+    assert home.read("group") == GROUP.replace("dev:x:1000:", "dev:x:4343:")
+
+
 def test_an_account_is_needed_to_match(pyinit: Pyinit, home: Etc) -> None:
     status, _, errors = pyinit.run("-u", "4242", "--match", "1500", "--", *ID, wrapper=home.mounted)
     assert status == 2
@@ -291,6 +328,24 @@ def test_f27_a_uid_without_an_account_gets_an_entry_where_it_may_be_written(shar
         output = shared_pyinit.run("-q", "-u", "dev", "--match", "1500", "--", "whoami", wrapper=wrapper)[1]
         assert output == "dev-1234567\n"
     assert etc.read("passwd") == PASSWD + "dev-1234567:x:1234567:0::/home/dev:/bin/bash\n"
+
+
+@pytest.mark.parametrize("room", [0, 10])
+def test_f27_an_entry_for_which_there_is_no_room_is_a_warning(shared_pyinit: Pyinit, etc: Etc, room: int) -> None:
+    """The file is a mount from a disk that is full but for `room` bytes: no half entry is left in it."""
+    comment = "#" * (4096 - len(PASSWD) - 1 - room) + "\n"
+    etc.write("passwd", comment + PASSWD)
+    (etc.path / "full").mkdir()
+    script = (
+        "mount -t tmpfs -o size=4k none /etc/full; cp /etc/passwd /etc/full; chmod 666 /etc/full/passwd; "
+        'mount --bind /etc/full/passwd /etc/passwd; exec setpriv --reuid 4242 --clear-groups "$@"'
+    )
+    wrapper = (*etc.mounted, "sh", "-c", script, "sh")
+    options = ("-u", "dev", "--match", "1500", "--")
+    status, output, errors = shared_pyinit.run(*options, "cat", "/etc/passwd", wrapper=wrapper)
+    assert (status, output) == (0, comment + PASSWD), errors
+    why = "no room for all of it" if room else "No space left on device"
+    assert f"pyinit: /etc/passwd: cannot add dev-4242 for UID 4242: {why}\n" in errors
 
 
 def test_f27_without_matching_nothing_is_written(shared_pyinit: Pyinit, etc: Etc) -> None:

@@ -90,13 +90,13 @@ file = s.argv[0]
 """
 
 # Runs first where the byte code fits. The namespace of line 2 holds `loads` and `f` as well, the file, open behind this
-# code. EAGER stands for names and sizes, KEPT for sources in which each byte from 128 on is one of the PAIRS, and LATER
-# for LOADER, which takes time and memory only once it is needed, and that is before the program starts. The
-# other names of codecs, which nobody asks for again, and the contents of the library's directory, which is read again
-# when needed, make room for our modules: 40 kB.
+# code. EAGER stands for names, without "pyinit", and sizes; KEPT for names and sources in which each byte from 128 on
+# is one of the PAIRS; and LATER for LOADER, which takes time and memory only once it is needed, and that is before the
+# program starts. The other names of codecs, which nobody asks for again, and the contents of the library's directory,
+# which is read again when needed, make room for our modules: 40 kB.
 BOOT = """
 def find_spec(name, *_):
-    if name in kept:
+    if name[7:] in kept:
         from _frozen_importlib import ModuleSpec
 
         return ModuleSpec(name, finder)
@@ -109,7 +109,7 @@ def find_spec(name, *_):
 
 
 def exec_module(module):
-    source = kept[module.__name__]
+    source = kept[module.__name__[7:]]
     for number in range(254, 127, -1):
         source = source.replace(bytes((number,)), PAIRS[2 * number - 256 :][:2])
     exec(compile(source, "", "exec"), module.__dict__)
@@ -126,10 +126,10 @@ s.path_importer_cache.clear()
 start = f.tell()
 package = None
 for name, size in EAGER:
-    s.modules[name] = module = type(s)(name)
+    s.modules["pyinit" + name] = module = type(s)("pyinit" + name)
     module.__package__ = "pyinit"
     if package:
-        setattr(package, name[7:], module)
+        setattr(package, name[1:], module)
     else:
         package = module
         package.__path__ = []
@@ -209,7 +209,7 @@ def in_pairs(sources: "dict[str, str]") -> "tuple[bytes, dict[str, bytes]]":
 
 def bundle(packages: object, eager: "list[str]", kept: "list[str]", packed: "list[str]") -> bytes:
     codes = {name: marshal.dumps(compiled(source_of(name))) for name in (*eager, *packed)}
-    pairs, kept_sources = in_pairs({name: source_of(name) for name in kept})
+    pairs, kept_sources = in_pairs({name[len("pyinit.") :]: source_of(name) for name in kept})
     eager_code = b"".join(codes[name] for name in eager)
     short = shortenings(eager_code)
     short_codes = [shortened(codes[name], short) for name in eager]
@@ -225,7 +225,7 @@ def bundle(packages: object, eager: "list[str]", kept: "list[str]", packed: "lis
         SIZE=sum(map(len, short_codes)),
         SHORT=short,
     )
-    sizes = tuple((name, len(code)) for name, code in zip(eager, short_codes))
+    sizes = tuple((name[len("pyinit") :], len(code)) for name, code in zip(eager, short_codes))
     boot = filled(
         BOOT,
         EAGER=sizes,

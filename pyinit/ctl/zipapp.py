@@ -104,7 +104,7 @@ def build(output: Path, python: "str | None" = None, source_only: bool = False) 
 
 def digest(data: bytes) -> str:
     """A short one: it is to tell damage, and who could forge it could as well change the code."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
 def digest_of(first_line: bytes, size: int, rest: bytes) -> str:

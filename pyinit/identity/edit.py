@@ -10,7 +10,7 @@ import fcntl
 import posix
 import time
 
-from pyinit import signals
+from pyinit import signal_names, signals
 from pyinit.identity.accounts import fields, identifier
 from pyinit.log import Fatal
 from pyinit.message import encode
@@ -32,26 +32,28 @@ class Edit:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.changed: "dict[tuple[str, int], int]" = {}  # (name, number of the field): its new value
+        self.changed: "dict[tuple[str, int, int], int]" = {}  # (name, its number, which field): the field's new value
         self.added: "list[str]" = []  # whole lines without their end
 
     def __bool__(self) -> bool:
         return bool(self.changed or self.added)
 
     def of(self, data: bytes) -> bytes:
-        """The file's new content. The first entry of a name is meant, as everywhere. Raises KeyError for none."""
-        missing = dict(self.changed)
+        """The file's new content. Raises KeyError if an entry with such a name and number is not there any more."""
+        missing = set(self.changed)
         end = 4 if self.path.endswith("passwd") else 3  # of the numbers that make a line an entry, as for Accounts
         lines = data.split(b"\n")
         for at, line in enumerate(lines):
             parts = fields(line)
-            wanted = {field: value for (name, field), value in missing.items() if parts[:1] == [name]}
-            if wanted and len(parts) >= end and all(identifier(part) >= 0 for part in parts[2:end]):
-                raw = line.split(b":")
-                for field, value in wanted.items():
+            if len(parts) < end or any(identifier(part) < 0 for part in parts[2:end]):
+                continue
+            raw = line.split(b":")
+            for key, value in self.changed.items():
+                name, number, field = key
+                if parts[0] == name and identifier(parts[2]) == number:
                     raw[field] = b"%d" % value
-                    del missing[parts[0], field]
-                lines[at] = b":".join(raw)
+                    missing.discard(key)
+            lines[at] = b":".join(raw)
         if missing:
             raise KeyError(next(iter(missing))[0])
         if self.added:
@@ -68,14 +70,15 @@ def _insert(lines: "list[bytes]", added: "list[bytes]") -> None:
 
 
 def apply(edits: "list[Edit]") -> None:
-    """Make the edits, in their order. Raises OSError or KeyError at the first that cannot be made."""
-    edits = [edit for edit in edits if edit]
+    """Make the edits, in their order, and take those that are made out of the list. Raises OSError or KeyError at the
+    first that cannot be made."""
     if not edits:
         return
     lock = _lock(edits[0].path.rpartition("/")[0] + "/.pwd.lock")
     try:
-        for edit in edits:
-            _change(_target(edit.path), edit)
+        while edits:
+            _change(_target(edits[0].path), edits[0])
+            del edits[0]
     finally:
         if lock >= 0:
             posix.close(lock)
@@ -109,8 +112,7 @@ def stop_if_asked(seconds: float = 0) -> None:
     """Wait for TERM and INT, which are blocked. Raises Fatal with 128 + the signal if one comes."""
     info = signals.wait((_signal.SIGTERM, _signal.SIGINT), seconds)
     if info:
-        name = "TERM" if info.si_signo == _signal.SIGTERM else "INT"
-        raise Fatal(f"ended by {name} before the program started", 128 + info.si_signo)
+        raise Fatal(f"ended by {signal_names.name(info.si_signo)} before the program started", 128 + info.si_signo)
 
 
 def _target(path: str) -> str:

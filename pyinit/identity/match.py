@@ -4,6 +4,7 @@ The order makes a start that was killed harmless: trees first, then the account 
 that one says the old IDs, the next start does all of it again, and finds most of it done.
 """
 
+import errno
 import posix
 
 from pyinit.identity import accounts, complain, edit, own
@@ -58,6 +59,7 @@ class Plan:
 def apply(settings: Settings, user: User, found: Accounts, environment: "dict[bytes, bytes]", log: Log) -> User:
     """Match, and return the user that the program gets. Raises Fatal; with status 2 nothing was changed."""
     wanted = find_wanted(settings, environment)
+    user = _matched_before(settings, user, found, wanted)
     plan = make(settings, user, found, wanted)
     # The host's user in a user namespace stays as the engine made it.
     groups = set(posix.getgroups()) if plan.uid == 0 else (user.groups - {user.gid}) | {plan.gid}
@@ -101,6 +103,16 @@ def find_wanted(settings: Settings, environment: "dict[bytes, bytes]") -> Wanted
     return wanted
 
 
+def _matched_before(settings: Settings, user: User, found: Accounts, wanted: Wanted) -> User:
+    """The user; or, if --user says a number that is nobody's, the one that an earlier start gave the host's number."""
+    account = found.user_with(wanted.uid) if wanted.uid else None
+    if user.account or account is None:
+        return user
+    if settings.user.partition(":")[2]:
+        return User(account.uid, user.gid, user.groups, account)
+    return User(account.uid, account.gid, user.groups - {user.gid} | found.groups_of(account), account)
+
+
 def make(settings: Settings, user: User, found: Accounts, wanted: Wanted) -> Plan:
     """The plan. UID and GID are decided each on its own: that one cannot be matched does not keep the other back."""
     account = user.account
@@ -108,7 +120,7 @@ def make(settings: Settings, user: User, found: Accounts, wanted: Wanted) -> Pla
         raise Fatal(f"--user: {user.uid} has no account in {accounts.PASSWD}, so there is nothing to match", 2)
     plan = Plan(user)
     if wanted.uid is not None and _allowed(plan, "UID", wanted.uid, wanted.uid_from):
-        _plan_uid(plan, account, found, wanted.uid)
+        _plan_uid(plan, settings, account, found, wanted.uid)
     if wanted.gid is not None and _allowed(plan, "GID", wanted.gid, wanted.gid_from):
         _plan_gid(plan, user, found, account, wanted.gid)
     _plan_trees(plan, settings, user, account)
@@ -140,20 +152,21 @@ def _allowed(plan: Plan, kind: str, number: int, source: str) -> bool:
     return False
 
 
-def _plan_uid(plan: Plan, account: Account, found: Accounts, uid: int) -> None:
+def _plan_uid(plan: Plan, settings: Settings, account: Account, found: Accounts, uid: int) -> None:
     """An ordinary account that holds the number takes the user's old one, so that just one answers for it."""
     plan.uid = uid
     if uid == account.uid:
         return
-    first = {other.name: other for other in reversed(list(found.users()))}  # of a name: what an edit changes
-    holders = [other for other in first.values() if other.uid == uid]
+    holders = [other for other in found.users() if other.uid == uid]
     if holders and (uid < _FIRST_ORDINARY or uid == _UNMAPPED):
         plan.notes.append(f"UID {uid} is {holders[0].name}'s, a system account: {account.name} uses the number")
         return
-    plan.passwd_file.changed[account.name, 2] = uid
+    if holders and settings.user.partition(":")[0] not in ("", account.name):
+        raise Fatal(f"--user: {account.uid} would be {holders[0].name} at the next start; say {account.name}", 2)
+    plan.passwd_file.changed[account.name, account.uid, 2] = uid
     for other in holders:
         plan.notes.append(f"UID {uid} was {other.name}'s, which takes {account.name}'s old one, {account.uid}")
-        plan.passwd_file.changed[other.name, 2] = account.uid
+        plan.passwd_file.changed[other.name, uid, 2] = account.uid
         # podman makes an entry for a number without one, with the working directory as its home: nothing there is its.
         if other.name != str(uid) and _is_tree_of_its_own(other.home, account.home):
             plan.trees.append(Tree(encode(other.home), Change(old_uid=uid, new_uid=account.uid)))
@@ -165,16 +178,16 @@ def _plan_gid(plan: Plan, user: User, found: Accounts, account: Account, gid: in
     if gid == user.gid:
         return
     if account.gid == user.gid:
-        plan.passwd_file.changed[account.name, 3] = gid
+        plan.passwd_file.changed[account.name, account.uid, 3] = gid
     there = found.group_with(gid)
     current = found.group_with(user.gid)
     if there and there.name != str(gid):
         plan.notes.append(f"GID {gid} is the group {there.name}'s: {account.name} uses it")
     elif there and current and _is_own_group(current, account, found):
         # podman makes a group for a number without one, with the number as its name.
-        plan.group_file.changed.update({(current.name, 2): gid, (there.name, 2): user.gid})
+        plan.group_file.changed.update({(current.name, user.gid, 2): gid, (there.name, gid, 2): user.gid})
     elif current and _is_own_group(current, account, found):
-        plan.group_file.changed[current.name, 2] = gid
+        plan.group_file.changed[current.name, user.gid, 2] = gid
     else:
         name = account.name if not found.group(account.name) else f"{account.name}-{gid}"
         plan.notes.append(f"others use the group {user.gid}, which keeps its number: {name} is new")
@@ -241,7 +254,7 @@ def _carry_out(settings: Settings, plan: Plan, log: Log) -> None:
     edits = [edit for edit in (plan.group_file, plan.passwd_file) if edit]
     locked = [edit.path for edit in edits if not posix.access(edit.path, posix.W_OK, effective_ids=True)]
     if locked:  # found out now: --strict changes nothing then
-        complain(settings, log, f"{locked[0]} cannot be written, so it keeps its numbers; the program has the new ones")
+        complain(settings, log, f"{locked[0]} cannot be written; the program has the new numbers all the same")
         edits = []
     for line in describe(plan):
         log.info(line)
@@ -254,14 +267,15 @@ def _carry_out(settings: Settings, plan: Plan, log: Log) -> None:
         edit.apply(edits)
     except (OSError, KeyError) as error:
         reason = error.strerror if isinstance(error, OSError) else f"{error} is not there any more"
-        complain(settings, log, f"the account files keep their numbers, the program has the new ones: {reason}")
+        kept = " and ".join(edit.path for edit in edits)
+        complain(settings, log, f"{kept} cannot be written; the program has the new numbers all the same: {reason}")
 
 
 def describe(plan: Plan) -> "list[str]":
     """The plan for people, a line a step."""
     steps = [f"re-own {decode(tree.path)}: {tree.change}" for tree in plan.trees]
     for file in (plan.group_file, plan.passwd_file):
-        for (name, field), number in file.changed.items():
+        for (name, _, field), number in file.changed.items():
             steps.append(f"{file.path}: {name}: {_FIELDS[file.path, field]} {number}")
         steps += [f"{file.path}: add {line}" for line in file.added]
     return steps
@@ -282,9 +296,15 @@ def _add_entry(account: Account, found: Accounts, log: Log) -> None:
         descriptor = posix.open(accounts.PASSWD, posix.O_RDWR | posix.O_APPEND | posix.O_CLOEXEC)
     except OSError:  # the usual case, and never needed
         return
-    size = posix.fstat(descriptor).st_size
-    if size and posix.pread(descriptor, 1, size - 1) != b"\n":
-        line = b"\n" + line
-    posix.write(descriptor, line)
-    posix.close(descriptor)
-    log.info(f"{accounts.PASSWD}: added {name} for UID {uid}")
+    try:
+        size = posix.fstat(descriptor).st_size
+        if size and posix.pread(descriptor, 1, size - 1) != b"\n":
+            line = b"\n" + line
+        if posix.write(descriptor, line) < len(line):  # the disk is full: no half entries
+            posix.ftruncate(descriptor, size)
+            raise OSError(errno.ENOSPC, "no room for all of it")
+        log.info(f"{accounts.PASSWD}: added {name} for UID {uid}")
+    except OSError as error:
+        log.warning(f"{accounts.PASSWD}: cannot add {name} for UID {uid}: {error.strerror}")
+    finally:
+        posix.close(descriptor)

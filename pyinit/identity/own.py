@@ -18,7 +18,7 @@ import _signal
 import posix
 import time
 
-from pyinit import signals
+from pyinit import signal_names, signals
 from pyinit.log import Fatal, Log
 from pyinit.message import above_stdio, decode, encode, printable
 
@@ -590,8 +590,7 @@ class Progress:
         """
         info = signals.wait((_signal.SIGCHLD, _signal.SIGTERM, _signal.SIGINT), seconds)
         if info and info.si_signo != _signal.SIGCHLD:
-            name = "TERM" if info.si_signo == _signal.SIGTERM else "INT"
-            raise Fatal(f"re-owning {self.path}: ended by {name}", 128 + info.si_signo)
+            raise Fatal(f"re-owning {self.path}: ended by {signal_names.name(info.si_signo)}", 128 + info.si_signo)
         self._reap(pids or set())
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _PROGRESS_INTERVAL

@@ -1,7 +1,7 @@
 """Anything as a command line, a variable, a secret, a rule or a journal: one clear line and a documented status.
 
 Most examples are read in this process; some start the file itself. What once was wrong, or is odd enough to be kept, is
-in the lists here, which every run replays. PYINIT_LONG=1 tries twenty times as many examples.
+in the lists here, which every run replays. PYINIT_LONG=1 tries many times as many examples.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pyinit import __main__, command_line, help, personalities, secrets, signal_names
@@ -29,15 +29,11 @@ from pyinit.settings import PERSONALITIES, Settings
 from tests.identity_support import GROUP, PASSWD, Etc
 from tests.support import DEADLINE, NAMESPACE, Pyinit
 
+from .support import WATCHDOG, examples
+
 Test = TypeVar("Test", bound="Callable[..., Any]")
 
-LONG = os.environ.get("PYINIT_LONG") == "1"
-FACTOR = 20 if LONG else 1
-pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)] if LONG else []
-
-
-def examples(number: int) -> settings:
-    return settings(max_examples=number * FACTOR, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+pytestmark = WATCHDOG
 
 
 class Start(NamedTuple):
@@ -327,7 +323,7 @@ def harmless(chosen: Settings, given: Start) -> bool:
     return not chosen.pause and not any("/" in text or ".." in text for text in named)
 
 
-@examples(25)
+@examples(25, real=True)
 @each(CORPUS)
 @given(given=STARTS)
 def test_any_start_of_the_file_ends_without_a_traceback(
