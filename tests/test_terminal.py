@@ -275,7 +275,7 @@ def test_f07_tstp_to_pid_1_stops_the_program_and_cont_continues_it(pyinit: Pyini
         [program] = children(pid)
         os.kill(pid, signal.SIGTSTP)
         wait_until(lambda: state(program) == "T", "the program is stopped")
-        assert state(pid) == "S"
+        wait_until(lambda: state(pid) == "S", "pyinit itself waits as before")
         os.kill(pid, signal.SIGCONT)
         wait_until(lambda: state(program) == "S", "the program goes on")
         terminal.type("blue\n")

@@ -5,6 +5,7 @@ import io
 import re
 import zipfile
 from dataclasses import dataclass
+from typing import Any
 
 from pyinit.ctl.zipapp import FIRST_LINE_LIMIT, LINE_1, LINE_2, OPTIONS, digest_of
 
@@ -56,12 +57,13 @@ def examine(data: bytes) -> Built:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             sources = modules(archive.read("sources"))
-            version = assigned(sources["pyinit"], "__version__")
+            version = str(assigned(sources["pyinit"], "__version__"))
+            kept = assigned(archive.read("loader.py").decode(), "places")
     except (zipfile.BadZipFile, KeyError, ValueError, SyntaxError) as error:  # a digest of nonsense
         raise Damaged(f"the archive is none of pyinit's: {error}") from None
     python = (first["path"] or first["env"] + b" " + first["name"]).decode(errors="replace")
     magic = int.from_bytes(rest[:2], "little") if size else None
-    return Built(version, python, magic, tuple(sorted(sources)))
+    return Built(version, python, magic, tuple(sorted([*sources, *(f"pyinit.{name}" for name in kept)])))
 
 
 def modules(member: bytes) -> "dict[str, str]":
@@ -76,11 +78,11 @@ def modules(member: bytes) -> "dict[str, str]":
     return found
 
 
-def assigned(source: str, name: str) -> str:
-    """The text that a module assigns to a name. Raises KeyError."""
+def assigned(source: str, name: str) -> "Any":
+    """The literal that a module assigns to a name. Raises KeyError."""
     for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+        if isinstance(node, ast.Assign):
             for target in node.targets:
                 if isinstance(target, ast.Name) and target.id == name:
-                    return str(node.value.value)
+                    return ast.literal_eval(node.value)
     raise KeyError(name)

@@ -6,10 +6,7 @@ imported before it by many runs. All others are rarely needed, and compiled from
 
 Writes to standard output the size of the boot code and a space, then what goes into the file: the interpreter's magic
 number, the boot code, the modules of the first list, each marshalled by itself, and those of the last, deflated
-together. The boot code holds the second list, and the loader for all others, deflated.
-
-The second list is not deflated, since the interpreter's zlib may be a shared library, and that may have been replaced
-or deleted by then. It is sources, which are smaller than byte code, and in these single bytes stand for frequent pairs.
+together. The boot code holds the loader for all others, deflated. The second list is behind that (see kept_block).
 
 Importing modules from the zip archive instead takes some 60 us more for each.
 """
@@ -89,17 +86,42 @@ all_sources = []
 file = s.argv[0]
 """
 
-# Runs first where the byte code fits. The namespace of line 2 holds `loads` and `f` as well, the file, open behind this
-# code. EAGER stands for names, without "pyinit", and sizes; KEPT for names and sources in which each byte from 128 on
-# is one of the PAIRS; and LATER for LOADER, which takes time and memory only once it is needed, and that is before the
-# program starts. The other names of codecs, which nobody asks for again, and the contents of the library's directory,
-# which is read again when needed, make room for our modules: 40 kB.
-BOOT = """
+# Finds and loads the modules that are kept in memory, at their PLACES in `kept`; has the others found by `find_other`.
+KEPT = """
 def find_spec(name, *_):
-    if name[7:] in kept:
+    if name[7:] in places and not is_unpacked(name):
         from _frozen_importlib import ModuleSpec
 
         return ModuleSpec(name, finder)
+    return find_other(name)
+
+
+def exec_module(module):
+    at, size = places[module.__name__[7:]]
+    source = kept[at : at + size]
+    for number in range(254, 127, -1):
+        source = source.replace(bytes((number,)), kept[2 * number - 256 :][:2])
+    exec(compile(source, "", "exec"), module.__dict__)
+
+
+places = PLACES
+finder = type(s)("finder")
+finder.find_spec = find_spec
+finder.create_module = lambda spec: None
+finder.exec_module = exec_module
+s.meta_path.insert(0, finder)
+"""
+
+# Runs first where the byte code fits. The namespace of line 2 holds `loads` and `f` as well, the file, open behind this
+# code. EAGER stands for names, without "pyinit", and sizes; and LATER for LOADER, which takes time and memory only once
+# it is needed, and that is before the program starts. The other names of codecs, which nobody asks for again, and the
+# contents of the library's directory, which is read again when needed, make room for our modules: 40 kB.
+BOOT = """
+def is_unpacked(name):
+    return "Bundle" in globals() and unpacked and name in packed
+
+
+def find_other(name):
     if name.startswith("pyinit."):
         if "Bundle" not in globals():
             from zlib import decompress
@@ -108,19 +130,6 @@ def find_spec(name, *_):
         return Bundle.find_spec(name)
 
 
-def exec_module(module):
-    source = kept[module.__name__[7:]]
-    for number in range(254, 127, -1):
-        source = source.replace(bytes((number,)), PAIRS[2 * number - 256 :][:2])
-    exec(compile(source, "", "exec"), module.__dict__)
-
-
-kept = KEPT
-finder = type(s)("finder")
-finder.find_spec = find_spec
-finder.create_module = lambda spec: None
-finder.exec_module = exec_module
-s.meta_path.insert(0, finder)
 s.modules["encodings"]._aliases.clear()
 s.path_importer_cache.clear()
 start = f.tell()
@@ -137,6 +146,8 @@ for name, size in EAGER:
     for byte, zeros in SHORT:
         code = code.replace(byte, zeros)
     exec(loads(code), module.__dict__)
+f.seek(PACKED_SIZE, 1)
+kept = f.read(KEPT_SIZE)
 f.close()
 module.main()
 """
@@ -148,8 +159,12 @@ RUNS = (18, 8, 3, 2)
 # Goes on after LOADER under any other interpreter, as the archive's module `loader`. The sources stay in memory, since
 # the file may be replaced or deleted while the program runs.
 FROM_SOURCE = """
-s.meta_path.insert(0, Bundle)
+find_other = Bundle.find_spec
+is_unpacked = packed.get  # nothing is
 sources()
+with open(file, "rb") as f:
+    f.seek(KEPT_AT)
+    kept = f.read(KEPT_SIZE)
 from pyinit.__main__ import main
 main()
 """
@@ -195,8 +210,14 @@ def filled(template: str, **values: object) -> str:
     return template
 
 
-def in_pairs(sources: "dict[str, str]") -> "tuple[bytes, dict[str, bytes]]":
-    """The pairs of bytes that the bytes from 128 on stand for, and the sources, which are ASCII, with these."""
+def kept_block(sources: "dict[str, str]") -> "tuple[bytes, dict[str, tuple[int, int]]]":
+    """The modules that may be imported after the program has started, as the file has them for every interpreter; and
+    where each is in there, by its name without the package's: start and size.
+
+    They are sources, which are smaller than byte code, and in these, single bytes from 128 on stand for frequent pairs,
+    which are in front. They are not deflated, since the interpreter's zlib may be a shared library, and that may have
+    been replaced or deleted by then.
+    """
     text = "\0".join(sources.values()).encode("ascii")
     pairs = b""
     for number in range(128, 255):
@@ -204,12 +225,17 @@ def in_pairs(sources: "dict[str, str]") -> "tuple[bytes, dict[str, bytes]]":
         pair = max(sorted(pair for pair in counts if b"\0" not in pair), key=counts.__getitem__)
         pairs += pair
         text = text.replace(pair, bytes([number]))
-    return pairs, dict(zip(sources, text.split(b"\0")))
+    places = {}
+    block = pairs
+    for name, source in zip(sources, text.split(b"\0")):
+        places[name[len("pyinit.") :]] = (len(block), len(source))
+        block += source
+    return block, places
 
 
 def bundle(packages: object, eager: "list[str]", kept: "list[str]", packed: "list[str]") -> bytes:
     codes = {name: marshal.dumps(compiled(source_of(name))) for name in (*eager, *packed)}
-    pairs, kept_sources = in_pairs({name[len("pyinit.") :]: source_of(name) for name in kept})
+    block, places = kept_block({name: source_of(name) for name in kept})
     eager_code = b"".join(codes[name] for name in eager)
     short = shortenings(eager_code)
     short_codes = [shortened(codes[name], short) for name in eager]
@@ -227,11 +253,12 @@ def bundle(packages: object, eager: "list[str]", kept: "list[str]", packed: "lis
     )
     sizes = tuple((name[len("pyinit") :], len(code)) for name, code in zip(eager, short_codes))
     boot = filled(
-        BOOT,
+        KEPT + BOOT,
         EAGER=sizes,
-        KEPT=kept_sources,
+        KEPT_SIZE=len(block),
         LATER=zlib.compress(marshal.dumps(compiled(later)), 9),
-        PAIRS=pairs,
+        PACKED_SIZE=len(packed_code),
+        PLACES=places,
         SHORT=short,
     )
     start = marshal.dumps(compiled(boot))

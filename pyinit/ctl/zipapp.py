@@ -5,8 +5,9 @@ The file is a zip archive behind two lines and a block of byte code:
     line 1      the shebang: opens the file, skips this line, runs the next
     line 2      runs the byte code if this interpreter can, else the archive's loader.py; has a digest of all the rest
     byte code   the modules for one interpreter, after its magic number (PEP 3147); see pyinit.ctl.compile
-    archive     __main__.py, which `python3 FILE` runs and which runs line 2; loader.py; and `sources`, all modules'
-                sources in one member, which deflates to a quarter less than a member for each. It begins with
+    kept        the modules that are read at each start, and imported while the program runs; see there
+    archive     __main__.py, which `python3 FILE` runs and which runs line 2; loader.py; and `sources`, the other
+                modules' sources in one member, which deflates to a quarter less than a member for each. It begins with
                 the words that are one byte each in the rest: from 128 on, since sources are ASCII
 """
 
@@ -44,7 +45,8 @@ EAGER = (
 # interpreter's own may have been replaced or deleted by then.
 KEPT = ("pyinit.drain", "pyinit.message", "pyinit.processes", "pyinit.report", "pyinit.signal_names")
 
-# The modules that many runs import before the program starts, and whose compiling would take milliseconds.
+# The modules that many runs import before the program starts, and whose compiling would take milliseconds. One that is
+# kept as well is taken from here if these are unpacked already.
 PACKED = (
     "pyinit.command_line",
     "pyinit.exec_failure",
@@ -54,6 +56,7 @@ PACKED = (
     "pyinit.identity.privileges",
     "pyinit.identity.user",
     "pyinit.linux",
+    "pyinit.message",
     "pyinit.prepare",
 )
 
@@ -94,7 +97,7 @@ def build(output: Path, python: "str | None" = None, source_only: bool = False) 
     sources = bare({str(path.relative_to(PACKAGE.parent)): path.read_text() for path in sorted(module_files())})
     boot_size, byte_code = (0, b"") if source_only else compile_with(compiler_for(python), sources)
     second_line = LINE_2.format(size=boot_size, digest=digest(b""))
-    rest = byte_code + archive(sources, len(first_line) + len(second_line) + len(byte_code))
+    rest = byte_code + kept_and_archive(sources, len(first_line) + len(second_line) + len(byte_code))
     second_line = LINE_2.format(size=boot_size, digest=digest_of(first_line, boot_size, rest))
     try:
         replace_file(output, first_line + second_line.encode() + rest)
@@ -224,18 +227,30 @@ def source_date() -> int:
     return min(max(int(text), EARLIEST_TIME), LATEST_TIME)
 
 
-def archive(sources: "dict[str, str]", start: int) -> bytes:
-    """The archive as it is behind `start` other bytes: its members' places count from the start of the file."""
-    file = io.BytesIO(bytes(start))
-    file.seek(start)
-    write_archive(file, sources)
+def kept_and_archive(sources: "dict[str, str]", start: int) -> bytes:
+    """Both as they are behind `start` other bytes: the places of the archive's members count from the file's start."""
+    paths = {module_name(path): path for path in sources}
+    kept, places = compile.kept_block({name: sources[paths[name]] for name in KEPT})
+    others = {path: source for path, source in sources.items() if module_name(path) not in KEPT}
+    values = {
+        "KEPT_AT": start,
+        "KEPT_SIZE": len(kept),
+        "PACKAGES": packages_of(sources),
+        "PACKED": {},
+        "PACKED_SIZE": 0,
+        "PLACES": places,
+        "SHORT": (),
+        "SIZE": 0,
+    }
+    loader = compile.filled(compile.LOADER + compile.KEPT + compile.FROM_SOURCE, **values)
+    file = io.BytesIO(bytes(start) + kept)
+    file.seek(0, os.SEEK_END)
+    write_archive(file, bare({"": "import sys as s\n" + loader})[""], others)
     return file.getvalue()[start:]
 
 
-def write_archive(file: IO[bytes], sources: "dict[str, str]") -> None:
+def write_archive(file: IO[bytes], loader: str, sources: "dict[str, str]") -> None:
     moment = time.gmtime(source_date())[:6]
-    values = {"PACKED": {}, "PACKED_SIZE": 0, "SIZE": 0, "SHORT": (), "PACKAGES": packages_of(sources)}
-    loader = bare({"": "import sys as s\n" + compile.filled(compile.LOADER, **values) + compile.FROM_SOURCE})[""]
     with zipfile.ZipFile(file, "w") as archive:
         members: "dict[str, str | bytes]" = {"__main__.py": MAIN, "loader.py": loader, "sources": joined(sources)}
         for name, content in members.items():
