@@ -1,6 +1,6 @@
 """Leave thirty orphans behind every tenth of a second, and write the number of each signal that arrives, as a byte.
 
-A zero is written after each thirty. Ends with status 5 on TERM; with 9 if what makes the orphans has ended.
+A zero is written at the start and after each thirty. Ends with status 5 on TERM; with 9 if what makes the orphans has ended.
 """
 
 import os
@@ -45,8 +45,8 @@ before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 if os.fork() == 0:
     os.setsid()  # signals are for the parent's process group
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    os.write(1, b"\0")  # now and not before: a signal would reach this process, too
     make_orphans()
-os.write(1, b"\0")
 while (number := signal.sigwaitinfo(signal.valid_signals()).si_signo) not in (signal.SIGTERM, signal.SIGCHLD):
     os.write(1, bytes([number]))
 os._exit(5 if number == signal.SIGTERM else 9)
