@@ -1,6 +1,7 @@
 """Leave thirty orphans behind every tenth of a second, and write the number of each signal that arrives, as a byte.
 
-A zero is written at the start and after each thirty. Ends with status 5 on TERM; with 9 if what makes the orphans has ended.
+A zero is written at the start and after each thirty. Ends with status 5 on TERM; with 9 if what makes the orphans has
+ended.
 """
 
 import os
