@@ -79,11 +79,7 @@ def read(arguments: "list[str]", environment: "dict[bytes, bytes]", log: Log) ->
         log.cannot_run = CANNOT_RUN[name]
         log.reaped = "Reaped zombie process with pid={}"
         return init(name, arguments[1:], environment)
-    if name in READERS:
-        return READERS[name](arguments[1:])
-    from pyinit import command_line
-
-    return command_line.read(arguments[1:], environment)
+    return READERS[name](arguments[1:])
 
 
 def init(name: str, words: "list[str]", environment: "dict[bytes, bytes]") -> Settings:

@@ -1,6 +1,7 @@
 """--own-index and `pyinitctl index`: what the image's build listed is re-owned, and nothing else is looked at."""
 
 import io
+import json
 import os
 import re
 import subprocess
@@ -98,6 +99,12 @@ def test_f33_the_index_has_what_the_user_or_the_group_owns_and_no_more(etc: Etc)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{INDEX}: 8 entries\n", "")
     expected = [".", "a", "sub", "others/group", "others/mine", "sub/b", "sub/deeper", "sub/deeper/c"]
     assert listed(etc) == {"/home/dev": expected}
+
+
+@pytest.mark.usefixtures("home")
+def test_what_was_listed_is_told_as_json(etc: Etc) -> None:
+    done = list_for(etc, "dev", "-o", INDEX, "--json")
+    assert json.loads(done.stdout) == {"file": INDEX, "entries": 8}
 
 
 @pytest.mark.usefixtures("home")

@@ -106,6 +106,13 @@ def test_pyinit_does_what_su_exec_documents(
     assert done[:2] == (status, output)
 
 
+@pytest.mark.parametrize("name", ["gosu", "su-exec"])
+def test_a_user_with_two_groups_is_nobody(pyinit: Pyinit, name: str) -> None:
+    status, output, errors = pyinit.named(name).run("a:b:c", "id")
+    assert (status, output) == (1, "")
+    assert errors.endswith("'a:b:c' names nobody: USER, USER:GROUP or :GROUP, by name or number\n")
+
+
 def test_su_exec_without_arguments_shows_its_usage(pyinit: Pyinit) -> None:
     status, output, _ = pyinit.named("su-exec").run()
     assert status == 0
