@@ -7,14 +7,17 @@ that one says the old IDs, the next start does all of it again, and finds most o
 import errno
 import posix
 
-from pyinit.identity import accounts, complain, edit, own
+from pyinit.identity import accounts, complain, edit
 from pyinit.identity.accounts import Account, Accounts, Group, read_text
 from pyinit.identity.edit import Edit
-from pyinit.identity.own import Change, Tree
 from pyinit.identity.user import User
 from pyinit.log import Fatal, Log
 from pyinit.message import decode, encode
 from pyinit.settings import Settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyinit.identity.own import Change, Tree  # takes milliseconds, and is needed only where something changes
 
 # Accounts of people and of programs that an image made; below are the system's (man 5 login.defs, UID_MIN).
 _FIRST_ORDINARY = 1000
@@ -169,6 +172,8 @@ def _plan_uid(plan: Plan, settings: Settings, account: Account, found: Accounts,
         plan.passwd_file.changed[other.name, uid, 2] = account.uid
         # podman makes an entry for a number without one, with the working directory as its home: nothing there is its.
         if other.name != str(uid) and _is_tree_of_its_own(other.home, account.home):
+            from pyinit.identity.own import Change, Tree
+
             plan.trees.append(Tree(encode(other.home), Change(old_uid=uid, new_uid=account.uid)))
 
 
@@ -202,13 +207,13 @@ def _is_own_group(group: Group, account: Account, found: Accounts) -> bool:
 
 def _plan_trees(plan: Plan, settings: Settings, user: User, account: Account) -> None:
     """What the user's old numbers own follows them. Nothing becomes root's."""
-    change = Change()
-    if plan.uid not in (user.uid, 0):
-        change.old_uid, change.new_uid = user.uid, plan.uid
-    if plan.gid not in (user.gid, 0):
-        change.old_gid, change.new_gid = user.gid, plan.gid
-    if not change:
+    uids = (user.uid, plan.uid) if plan.uid not in (user.uid, 0) else (None, None)
+    gids = (user.gid, plan.gid) if plan.gid not in (user.gid, 0) else (None, None)
+    if uids == gids == (None, None):
         return
+    from pyinit.identity.own import Change, Tree
+
+    change = Change(*uids, *gids)
     if settings.own_index:
         plan.index_change = change
     paths = settings.own
@@ -258,10 +263,13 @@ def _carry_out(settings: Settings, plan: Plan, log: Log) -> None:
         edits = []
     for line in describe(plan):
         log.info(line)
-    if plan.index_change:
-        own.reown_listed(settings.own_index, plan.index_change, log)
-    if plan.trees:
-        own.reown(plan.trees, log)
+    if plan.index_change or plan.trees:
+        from pyinit.identity import own
+
+        if plan.index_change:
+            own.reown_listed(settings.own_index, plan.index_change, log)
+        if plan.trees:
+            own.reown(plan.trees, log)
     edit.stop_if_asked()
     try:
         edit.apply(edits)
