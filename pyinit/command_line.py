@@ -161,7 +161,7 @@ def variables(environment: "dict[bytes, bytes]") -> "Given":
     # As tini: these two count as soon as they are set, whatever they say.
     if b"TINI_SUBREAPER" in environment:
         given.setdefault("subreaper", [("TINI_SUBREAPER", "yes")])
-    if "single-child" in given:
+    if "single-child" in given:  # of the two, the one that is not the default
         given.pop("kill-process-group", None)
     elif b"TINI_KILL_PROCESS_GROUP" in environment:
         given.setdefault("kill-process-group", [("TINI_KILL_PROCESS_GROUP", "yes")])

@@ -279,6 +279,9 @@ def test_a_number_that_would_be_another_user_at_the_next_start_is_refused(pyinit
     status, _, errors = pyinit.run("-u", "1000", "--match", "1001", "--", "true", wrapper=home.mounted)
     line = "pyinit: --user: 1000 would be node at the next start; say dev\n"
     assert (status, errors, home.read("passwd")) == (2, line, PASSWD)
+    home.write("passwd", PASSWD + "twin:x:1000:1000::/home/twin:/bin/sh\n")
+    status, _, errors = pyinit.run("-u", "1000", "--match", "4242", "--", "true", wrapper=home.mounted)
+    assert (status, errors) == (2, line.replace("node", "twin"))
 
 
 def test_of_several_entries_with_a_name_the_one_that_is_meant_is_changed(pyinit: Pyinit, home: Etc) -> None:

@@ -62,7 +62,7 @@ class Plan:
 def apply(settings: Settings, user: User, found: Accounts, environment: "dict[bytes, bytes]", log: Log) -> User:
     """Match, and return the user that the program gets. Raises Fatal; with status 2 nothing was changed."""
     wanted = find_wanted(settings, environment)
-    user = _matched_before(settings, user, found, wanted)
+    user = matched_before(settings, user, found, wanted)
     plan = make(settings, user, found, wanted)
     # The host's user in a user namespace stays as the engine made it.
     groups = set(posix.getgroups()) if plan.uid == 0 else (user.groups - {user.gid}) | {plan.gid}
@@ -106,7 +106,7 @@ def find_wanted(settings: Settings, environment: "dict[bytes, bytes]") -> Wanted
     return wanted
 
 
-def _matched_before(settings: Settings, user: User, found: Accounts, wanted: Wanted) -> User:
+def matched_before(settings: Settings, user: User, found: Accounts, wanted: Wanted) -> User:
     """The user; or, if --user says a number that is nobody's, the one that an earlier start gave the host's number."""
     account = found.user_with(wanted.uid) if wanted.uid else None
     if user.account or account is None:
@@ -164,8 +164,9 @@ def _plan_uid(plan: Plan, settings: Settings, account: Account, found: Accounts,
     if holders and (uid < _FIRST_ORDINARY or uid == _UNMAPPED):
         plan.notes.append(f"UID {uid} is {holders[0].name}'s, a system account: {account.name} uses the number")
         return
-    if holders and settings.user.partition(":")[0] not in ("", account.name):
-        raise Fatal(f"--user: {account.uid} would be {holders[0].name} at the next start; say {account.name}", 2)
+    heirs = holders + [other for other in found.users() if other.uid == account.uid and other.name != account.name]
+    if heirs and settings.user.partition(":")[0] not in ("", account.name):
+        raise Fatal(f"--user: {account.uid} would be {heirs[0].name} at the next start; say {account.name}", 2)
     plan.passwd_file.changed[account.name, account.uid, 2] = uid
     for other in holders:
         plan.notes.append(f"UID {uid} was {other.name}'s, which takes {account.name}'s old one, {account.uid}")

@@ -19,7 +19,10 @@ LONG = os.environ.get("PYINIT_LONG") == "1"
 WATCHDOG = pytest.mark.timeout(900 if LONG else 120)
 
 # Words of the interpreter and not of ours: nobody can tell from them what to change.
-UNCLEAR = ("Traceback", "internal error", "Exceeds the limit", "embedded null", "object has no", "codec can't")
+UNCLEAR = (
+    "Traceback", "internal error", "Exceeds the limit", "embedded null", "object has no", "codec", "invalid literal",
+    "could not convert", "expected str", "NoneType",
+)  # fmt: skip
 
 _CHARACTERS = st.characters(exclude_characters="\0", exclude_categories=["Cs"]) | st.characters(
     min_codepoint=0xDC80, max_codepoint=0xDCFF, categories=["Cs"]

@@ -62,11 +62,13 @@ def assert_whole(old: bytes, new: bytes) -> None:
             assert all(identifier(os.fsdecode(part)) >= 0 for part in other[2 : 3 if len(other) < 6 else 4])
 
 
-def plan(passwd: bytes, group: bytes, name: str, uid: int, gid: int) -> "tuple[match.Plan, Accounts]":
+def plan(passwd: bytes, group: bytes, name: str, uid: int, gid: int) -> "tuple[match.Plan, Accounts, user.User]":
     found = Accounts(passwd, group)
     wanted = match.Wanted()
     wanted.uid, wanted.gid, wanted.uid_from, wanted.gid_from = uid, gid, "--match-owner", "--match-owner"
-    return match.make(Settings(user=name, own=("/",)), user.find(name, found), found, wanted), found
+    settings = Settings(user=name, own=("/",))
+    chosen = match.matched_before(settings, user.find(name, found), found, wanted)
+    return match.make(settings, chosen, found, wanted), found, chosen
 
 
 @examples(200)
@@ -78,16 +80,16 @@ def plan(passwd: bytes, group: bytes, name: str, uid: int, gid: int) -> "tuple[m
 def test_what_is_matched_once_matches(passwd: bytes, group: bytes, name: str, uid: int, gid: int) -> None:
     """Both files stay whole, the account has the numbers that the program gets, and a second time nothing changes."""
     try:
-        first, _ = plan(passwd, group, name, uid, gid)
+        first, _, chosen = plan(passwd, group, name, uid, gid)
     except Fatal as error:
         assert_clear(error, {2})
         return
     new_passwd, new_group = first.passwd_file.of(passwd), first.group_file.of(group)
     assert_whole(passwd, new_passwd)
     assert_whole(group, new_group)
-    account = Accounts(passwd, group).user(name)
+    account = chosen.account
     assert account
-    again, found = plan(new_passwd, new_group, str(first.uid) if name.isdigit() else name, uid, gid)
+    again, found, _ = plan(new_passwd, new_group, name, uid, gid)
     assert (again.uid, again.gid) == (first.uid, first.gid)
     assert not again.passwd_file and not again.group_file
     now = found.user(account.name)
