@@ -5,7 +5,6 @@ import posix
 import sys
 
 from pyinit import exec_failure  # now: the program's user may not be allowed to read our file
-from pyinit.boot import Inherited
 from pyinit.log import Fatal, Log
 from pyinit.settings import Settings
 from pyinit.signals import IGNORED_BY_PYTHON
@@ -14,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from pyinit.boot import Inherited
     from pyinit.identity import Identity
     from pyinit.terminal import Terminal
 
@@ -24,7 +24,7 @@ _DEFAULT_PATH = b"/bin:/usr/bin"
 def start(
     settings: Settings,
     environment: "dict[bytes, bytes]",
-    inherited: Inherited,
+    inherited: "Inherited",
     identity: "Identity | None",
     terminal: "Terminal | None",
     log: Log,
@@ -46,7 +46,7 @@ def start(
 def _become_program(
     settings: Settings,
     environment: "dict[bytes, bytes]",
-    inherited: Inherited,
+    inherited: "Inherited",
     identity: "Identity | None",
     terminal: "Terminal | None",
     log: Log,

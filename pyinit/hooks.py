@@ -1,13 +1,13 @@
 """--before and --after: commands around the program, run as its user, reaped and signalled as it is."""
 
 from pyinit import fork, signal_names, spawn  # noqa: F401  # fork now: our file may be deleted before --after
-from pyinit.boot import Inherited
 from pyinit.log import Fatal, Log
 from pyinit.settings import Settings
 from pyinit.supervisor import Supervisor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyinit.boot import Inherited
     from pyinit.identity import Identity
     from pyinit.journal import Journal
     from pyinit.terminal import Terminal
@@ -60,7 +60,7 @@ class Hooks:
         self,
         settings: Settings,
         environment: "dict[bytes, bytes]",
-        inherited: Inherited,
+        inherited: "Inherited",
         identity: "Identity | None",
         terminal: "Terminal | None",
         log: Log,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 EVERY = tuple(_signal.valid_signals())
 
 # SIGCHLD is number 17 and the lowest pending number is collected first: in a storm of orphans it would hide the rest.
-ALL_BUT_CHILD = tuple(_signal.valid_signals() - {_signal.SIGCHLD})
+ALL_BUT_CHILD = tuple(set(EVERY) - {_signal.SIGCHLD})
 
 # CPython ignores these two for itself; the program must find them at their default.
 IGNORED_BY_PYTHON = (_signal.SIGPIPE, _signal.SIGXFSZ)

@@ -2,13 +2,13 @@
 
 import posix
 
-from pyinit.boot import Inherited
 from pyinit.log import Log
 from pyinit.settings import Settings
 from pyinit.signals import IGNORED_BY_PYTHON
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyinit.boot import Inherited
     from pyinit.identity import Identity
     from pyinit.terminal import Terminal
 
@@ -30,7 +30,7 @@ def controlling_terminal(session: bool) -> "Terminal | None":
 def start(
     settings: Settings,
     environment: "dict[bytes, bytes]",
-    inherited: Inherited,
+    inherited: "Inherited",
     identity: "Identity | None",
     terminal: "Terminal | None",
     log: Log,

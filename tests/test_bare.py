@@ -76,6 +76,13 @@ def test_a_private_name_is_the_same_in_all_modules() -> None:
     assert sources["b.py"] == f"from a import {name}\n{name}()"
 
 
+def test_an_import_for_annotations_alone_goes_and_one_for_its_effect_stays() -> None:
+    source = (
+        "from a import Kind, used\nfrom b import effect\nfrom c import Other\ndef f(x: Kind) -> Other: return used\n"
+    )
+    assert bare({"d.py": source})["d.py"] == "from a import used\nfrom b import effect\ndef f(x):\n return used"
+
+
 def test_the_names_of_modules_that_are_imported_stay() -> None:
     assert bare({"a.py": "import _signal\n_signal.alarm(1)\n"}) == {"a.py": "import _signal\n_signal.alarm(1)"}
 

@@ -16,12 +16,28 @@ _LETTERS = string.ascii_letters
 
 def bare(sources: "dict[str, str]") -> "dict[str, str]":
     """The sources of all modules that go into one file, by path."""
-    trees = {path: Bare().visit(ast.parse(source)) for path, source in sources.items()}
+    trees = {path: without_annotations(ast.parse(source)) for path, source in sources.items()}
     private = sorted(set().union(*map(_private_names, trees.values())))
     short = dict(zip(private, ("_" + "".join(pair) for pair in itertools.product(_LETTERS, repeat=2))))
     return {
         path: tight(ast.unparse(ast.fix_missing_locations(Short(short).visit(tree)))) for path, tree in trees.items()
     }
+
+
+def without_annotations(tree: ast.Module) -> ast.Module:
+    """A module without what does nothing when it runs, nor what it imports for that alone."""
+    before = _names(tree)
+    tree = Bare().visit(tree)
+    gone = before - _names(tree)
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            node.names = [alias for alias in node.names if alias.name not in gone]
+    tree.body = [node for node in tree.body if not isinstance(node, ast.ImportFrom) or node.names] or [ast.Pass()]
+    return tree
+
+
+def _names(tree: ast.AST) -> "set[str]":
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 class Bare(ast.NodeTransformer):
@@ -30,6 +46,10 @@ class Bare(ast.NodeTransformer):
     def visit_If(self, node: ast.If) -> "ast.AST | None":
         checking = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
         return None if checking else self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> "ast.AST | None":
+        target = node.targets[0]
+        return None if isinstance(target, ast.Name) and target.id == "TYPE_CHECKING" else self.generic_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> "ast.AST | None":
         return ast.Assign([node.target], self.visit(node.value)) if node.value else None
