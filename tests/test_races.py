@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import Pyinit, children, probe, proc_status, state, wait_until
+from tests.support import Pyinit, Run, children, probe, proc_status, state, wait_until
 
 LONG = os.environ.get("PYINIT_LONG") == "1"
 FACTOR = 30 if LONG else 1
@@ -52,6 +52,17 @@ def blocked(*numbers: int) -> "Iterator[None]":
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextlib.contextmanager
+def started(pyinit: Pyinit, *words: str, namespace: bool) -> "Iterator[tuple[Run, int]]":
+    """A pyinit whose pid is known when it starts: the run may be over before anybody could look for it."""
+    held = ("sh", "-c", 'read -r _; exec "$@"', "sh")
+    with pyinit.start(*words, namespace=namespace, wrapper=held, stdin=subprocess.PIPE) as run:
+        pid = run.pid
+        assert run.process.stdin
+        os.write(run.process.stdin.fileno(), b"\n")
+        yield run, pid
+
+
 SENT = [signal.SIGRTMIN + offset for offset in range(1, 5)]
 
 
@@ -78,8 +89,7 @@ def test_a_stop_around_the_end_gives_the_programs_status_or_the_signals(pyinit: 
     command = ["--", "sh", "-c", "exit 7"]
     outcomes = {7, 128 + signal.SIGTERM, *([] if namespace else [-signal.SIGTERM])}
     for moment in moments(pyinit, 50, namespace, *command):
-        with pyinit.start(*command, namespace=namespace) as run:
-            pid = run.pid
+        with started(pyinit, *command, namespace=namespace) as (run, pid):
             let_pass(moment)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
@@ -96,8 +106,7 @@ def test_stopped_at_any_moment_and_continued_pid_1_ends_with_the_programs_status
     command = ["--", "sh", "-c", "exit 7"]
     met = 0
     for moment in moments(pyinit, 40, namespace, *command):
-        with pyinit.start(*command, namespace=namespace) as run:
-            pid = run.pid
+        with started(pyinit, *command, namespace=namespace) as (run, pid):
             let_pass(moment)
             with contextlib.suppress(ProcessLookupError):
                 met += stop_until_the_program_has_ended(pid)
