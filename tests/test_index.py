@@ -398,6 +398,17 @@ def test_a_file_that_is_in_the_way_is_replaced_whole_and_a_link_is_not_followed(
     assert target.read_text() == "stays"
 
 
+@pytest.mark.usefixtures("home")
+def test_a_disk_that_is_full_leaves_the_old_index_and_no_other(etc: Etc) -> None:
+    """A limit on the size of files stands for the disk."""
+    assert list_for(etc, "dev", "-o", INDEX).returncode == 0
+    old = (etc.path / "pyinit.index").read_bytes()
+    done = list_for(etc, "dev", "-o", INDEX, prepare="prlimit --pid $$ --fsize=10; export PYTHONDONTWRITEBYTECODE=1")
+    assert (done.returncode, done.stderr) == (1, f"Error: --output: '{INDEX}': File too large\n")
+    assert (etc.path / "pyinit.index").read_bytes() == old
+    assert sorted(os.listdir(etc.path)) == ["group", "passwd", "pyinit.index"]
+
+
 def test_help_says_what_it_is_for() -> None:
     assert "for `pyinit --own-index`" in " ".join(CliRunner().invoke(main, ["index", "--help"]).output.split())
 

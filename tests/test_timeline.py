@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -296,6 +297,34 @@ def test_fewer_rows_group_the_orphans(small: Path) -> None:
     ]
 
 
+def test_orphans_of_too_many_names_share_a_last_row(small: Path) -> None:
+    many = "".join(reaped(2, 100 + n, 0, f"name{n}") for n in range(30))
+    small.write_text(SMALL.replace(reaped(2, 20, 0, "date"), many))
+    rows = timeline(small, "--rows", "8").stdout.split("\n\n")[1].splitlines()
+    assert len(rows) == 9
+    assert rows[-1].startswith("27 of 27 other names")
+
+
+def test_of_too_many_events_the_text_leaves_out_the_middle(small: Path) -> None:
+    names = [f"SIGRTMIN+{n % 30}" for n in range(900)]
+    signals = [entry("signal", 2 + n / 1e3, signal=name, sender_pid=0, sender_uid=0) for n, name in enumerate(names)]
+    lines = SMALL.splitlines(keepends=True)
+    small.write_text("".join([*lines[:3], *signals, *lines[3:]]))
+    events = timeline(small).stdout.split("\n\n")[-1].splitlines()
+    assert any(re.fullmatch(r" *… \d+ more …", line) for line in events)
+    assert events[-1].endswith("pyinit ends with status 0")
+
+
+def test_a_name_of_wide_and_combined_characters_is_cut_to_the_width(small: Path) -> None:
+    small.write_text(SMALL.replace('"deaf"', json.dumps("名前e\u0301" * 20)))
+    assert max(map(cells, timeline(small, COLUMNS="60").stdout.splitlines())) == 60
+
+
+def test_days_are_told_in_days(small: Path) -> None:
+    small.write_text(SMALL.replace(entry("ended", 10, status=0), entry("ended", 300_000, status=0)))
+    assert "3 d 11 h" in timeline(small).stdout
+
+
 def test_hours_without_an_event_do_not_hide_the_stop(small: Path) -> None:
     """The time axis is cut, says so, and gives the seconds of the stop most of its length."""
     lines = [json.loads(line) for line in SMALL.splitlines()]
@@ -475,6 +504,12 @@ def test_a_directory_that_is_not_there_is_an_error(small: Path, tmp_path: Path) 
     done = timeline(small, "-o", tmp_path / "none" / "life.svg")
     assert done.exit_code == 1
     assert "none/life.svg': No such file or directory" in done.stderr
+
+
+def test_a_journal_that_cannot_be_read_is_an_error() -> None:
+    done = timeline("/proc/self/mem")
+    assert done.exit_code == 1
+    assert done.stderr == "Error: /proc/self/mem: Input/output error\n"
 
 
 def test_a_device_is_not_replaced(small: Path, tmp_path: Path) -> None:

@@ -246,6 +246,19 @@ def test_ctrl_z_suspends_top_with_the_terminal_as_it_was(family: Run) -> None:
         assert terminal.finish() == 0
 
 
+def test_who_came_from_outside_is_marked(pyinit: Pyinit) -> None:
+    with started(pyinit, "sh", "-c", "echo ready; exec sleep 1000") as run:
+        enter = ("nsenter", "--target", str(run.pid), "--pid", "--mount", "sleep", "3333")
+        with subprocess.Popen(enter, stdin=subprocess.DEVNULL) as outside:
+            try:
+                wait_until(lambda: "sleep 3333" in ctl("tree", "--pid", run.pid).stdout, "it has entered")
+                [line] = [each for each in ctl("tree", "--pid", run.pid).stdout.splitlines() if "sleep 3333" in each]
+            finally:
+                outside.kill()
+                run.send(signal.SIGKILL)
+    assert "[from outside]" in line
+
+
 def test_top_marks_what_is_new(pyinit: Pyinit) -> None:
     with (
         started(pyinit, "sh", "-c", "trap 'sleep 2222 & ' USR1; echo ready; while :; do sleep 0.05; done") as run,
