@@ -4,7 +4,7 @@ import _signal
 import posix
 from time import monotonic
 
-from pyinit import processes, signals
+from pyinit import processes, signals, timer
 from pyinit.log import Log
 from pyinit.signal_names import name as name_of
 
@@ -73,7 +73,7 @@ def _step(supervisor: "Supervisor", numbers: "tuple[int, ...]", end: float) -> i
     """Wait for a signal until `end`, and reap. Returns its number, 0 when the time is over. No error ends the drain:
     then the number is 1, which means nothing here."""
     try:
-        info = signals.wait(numbers, end - monotonic())
+        info = timer.wait(numbers, end - monotonic())
         supervisor.reap()
         return info.si_signo if info else 0
     except OSError as error:

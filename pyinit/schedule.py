@@ -3,7 +3,7 @@
 import _signal
 from time import monotonic
 
-from pyinit import drain, signals
+from pyinit import drain, signals, timer
 from pyinit.log import Log
 from pyinit.orphans import Orphans
 from pyinit.settings import Settings
@@ -40,7 +40,7 @@ class Schedule:
         due += [self._kill_at] if self._kill_at else []
         if not due:
             return _signal.sigwaitinfo(signals.EVERY)
-        return signals.wait(signals.EVERY, min(due) - monotonic())
+        return timer.wait(signals.EVERY, min(due) - monotonic())
 
     def look(self, program_pid: int) -> None:
         """Look for orphans, if they are to be ended: a child may just have died and left some."""

@@ -43,7 +43,7 @@ EAGER = (
 
 # The modules that may be imported first while the program runs. They are read at the start, since the file and the
 # interpreter's own may have been replaced or deleted by then.
-KEPT = ("pyinit.drain", "pyinit.message", "pyinit.processes", "pyinit.report", "pyinit.signal_names")
+KEPT = ("pyinit.drain", "pyinit.message", "pyinit.processes", "pyinit.report", "pyinit.signal_names", "pyinit.timer")
 
 # The modules that many runs import before the program starts, and whose compiling would take milliseconds. One that is
 # kept as well is taken from here if these are unpacked already.

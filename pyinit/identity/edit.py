@@ -10,7 +10,7 @@ import fcntl
 import posix
 import time
 
-from pyinit import signal_names, signals
+from pyinit import signal_names, timer
 from pyinit.identity.accounts import fields, identifier
 from pyinit.log import Fatal
 from pyinit.message import encode
@@ -110,7 +110,7 @@ def _lock(path: str) -> int:
 
 def stop_if_asked(seconds: float = 0) -> None:
     """Wait for TERM and INT, which are blocked. Raises Fatal with 128 + the signal if one comes."""
-    info = signals.wait((_signal.SIGTERM, _signal.SIGINT), seconds)
+    info = timer.wait((_signal.SIGTERM, _signal.SIGINT), seconds)
     if info:
         raise Fatal(f"ended by {signal_names.name(info.si_signo)} before the program started", 128 + info.si_signo)
 

@@ -18,7 +18,7 @@ import _signal
 import posix
 import time
 
-from pyinit import signal_names, signals
+from pyinit import signal_names, timer
 from pyinit.log import Fatal, Log
 from pyinit.message import above_stdio, decode, encode, printable
 
@@ -588,7 +588,7 @@ class Progress:
 
         Takes workers that have ended out of `pids`. Raises Fatal at a TERM or INT, and if a worker has failed.
         """
-        info = signals.wait((_signal.SIGCHLD, _signal.SIGTERM, _signal.SIGINT), seconds)
+        info = timer.wait((_signal.SIGCHLD, _signal.SIGTERM, _signal.SIGINT), seconds)
         if info and info.si_signo != _signal.SIGCHLD:
             raise Fatal(f"re-owning {self.path}: ended by {signal_names.name(info.si_signo)}", 128 + info.si_signo)
         self._reap(pids or set())
