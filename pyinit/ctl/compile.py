@@ -134,21 +134,29 @@ def find_other(name):
 s.path_importer_cache.clear()
 start = f.tell()
 package = None
-for name, size in EAGER:
-    s.modules["pyinit" + name] = module = type(s)("pyinit" + name)
-    module.__package__ = "pyinit"
-    if package:
-        setattr(package, name[1:], module)
-    else:
-        package = module
-        package.__path__ = []
-    code = f.read(size)
-    for byte, zeros in SHORT:
-        code = code.replace(byte, zeros)
-    exec(loads(code), module.__dict__)
-f.seek(PACKED_SIZE, 1)
-kept = f.read(KEPT_SIZE)
-f.close()
+try:
+    for name, size in EAGER:
+        s.modules["pyinit" + name] = module = type(s)("pyinit" + name)
+        module.__package__ = "pyinit"
+        if package:
+            setattr(package, name[1:], module)
+        else:
+            package = module
+            package.__path__ = []
+        code = f.read(size)
+        for byte, zeros in SHORT:
+            code = code.replace(byte, zeros)
+        exec(loads(code), module.__dict__)
+    f.seek(PACKED_SIZE, 1)
+    kept = f.read(KEPT_SIZE)
+    f.close()
+except BaseException as error:  # no memory, a file that cannot be read, or Ctrl-C
+    import posix
+
+    if type(error) is KeyboardInterrupt:
+        posix._exit(130)
+    posix.write(2, b"pyinit: cannot load %a: %a\\n" % (s.argv[0], error))
+    posix._exit(1)
 module.main()
 """
 
