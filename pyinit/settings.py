@@ -91,7 +91,7 @@ def without_parser(words: "list[str]", environment: "dict[bytes, bytes]") -> "Se
     program = words[1:] if words[:1] == ["--"] else words
     if not program or not program[0] or (program is words and program[0].startswith("-")):
         return None
-    for name in environment:
-        if name.startswith((b"PYINIT_", b"TINI_")):
-            return None
+    names = b"\0" + b"\0".join(environment)
+    if b"\0PYINIT_" in names or b"\0TINI_" in names:
+        return None
     return Settings(program=tuple(program), user=user)

@@ -1,10 +1,11 @@
 """Starting the program, in a process group or a session of its own, with the signals as we found them."""
 
+import _signal
 import posix
 
 from pyinit.log import Log
 from pyinit.settings import Settings
-from pyinit.signals import IGNORED_BY_PYTHON
+from pyinit.signals import EVERY, IGNORED_BY_PYTHON
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,13 +53,15 @@ def start(
         or inherited.child_signal_ignored
     )
     if not by_hand:
+        # Ignored signals stay so (man 2 execve). glibc asks the kernel about each that is not in this list: 30 us.
+        not_ignored = [number for number in EVERY if _signal.getsignal(number) is not _signal.SIG_IGN]
         try:
             return posix.posix_spawnp(
                 settings.program[0],
                 settings.program,
                 environment,
                 setpgroup=0,
-                setsigdef=IGNORED_BY_PYTHON,
+                setsigdef=(*not_ignored, *IGNORED_BY_PYTHON),
                 setsigmask=inherited.mask,
             )
         except (OSError, ValueError):  # Python takes neither an empty first word nor a variable without a name
