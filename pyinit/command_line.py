@@ -286,7 +286,7 @@ def _user(text: str) -> str:
 def _seconds(text: str) -> float:
     whole, _, part = text.partition(".")
     digits = whole + part
-    if digits.isascii() and digits.isdigit() and len(whole) < 10:  # sigtimedwait takes 9223372036 at most
+    if digits.isascii() and digits.isdigit() and len(whole) < 10:  # setitimer takes 9223372036 at most
         return float(text)
     raise ValueError(f"{text!r} is no number of seconds, such as 10 or 0.5, below 1000000000")
 

@@ -2,7 +2,7 @@
 
 strace is attached to pyinit alone, from outside of its PID namespace, while flock(1) stands in its place and waits for
 a lock (`GATE`), by a call that pyinit does not make. So no call of the program can be hit, and strace is nobody's
-parent. What the interpreter does before pyinit's own first call is counted in a run without faults, and passed over.
+parent. What the interpreter does before pyinit's own first call is passed over.
 """
 
 import contextlib
@@ -119,7 +119,6 @@ class Call(NamedTuple):
     text: str  # as strace wrote it
     phase: str  # "start" before the program is started, "spawn", "run" until it was reaped, "end"
     number: int  # which one of its name it is, from when strace was attached
-    own: int  # and from pyinit's own first call
 
 
 class Fault(NamedTuple):
@@ -343,7 +342,6 @@ def _carry_out(process: "subprocess.Popen[bytes]", pid: int) -> "tuple[int, str,
 def read_trace(text: str, spawns: int) -> "tuple[tuple[Call, ...], tuple[Call, ...]]":
     """The calls of pyinit's own, and those of them that were made to fail."""
     counts: "dict[str, int]" = {}
-    before: "dict[str, int]" = {}
     calls: "list[Call]" = []
     hits = []
     executed = began = False
@@ -360,7 +358,6 @@ def read_trace(text: str, spawns: int) -> "tuple[tuple[Call, ...], tuple[Call, .
         if not began:
             executed = executed or name == "execve"
             began = executed and name == "rt_sigprocmask" and "SIG_BLOCK, []" in line
-            before = {**counts, name: counts[name] - 1}
             if not began:
                 if injected:
                     raise TooEarly(line)
@@ -368,7 +365,7 @@ def read_trace(text: str, spawns: int) -> "tuple[tuple[Call, ...], tuple[Call, .
         spawn = name in SPAWNING
         if spawn and left == 1:
             phase = "spawn"
-        call = Call(name, line, phase, counts[name], counts[name] - before.get(name, 0))
+        call = Call(name, line, phase, counts[name])
         calls.append(call)
         if injected:
             hits.append(call)
@@ -387,7 +384,7 @@ def read_trace(text: str, spawns: int) -> "tuple[tuple[Call, ...], tuple[Call, .
 def read_child(text: str) -> "tuple[tuple[Call, ...], tuple[Call, ...]]":
     """Of a trace of several processes those calls that were made to fail."""
     lines = [line.split(None, 1)[1] for line in text.splitlines() if line.endswith("(INJECTED)")]
-    hits = tuple(Call(line.partition("(")[0], line, "child", 0, 0) for line in lines)
+    hits = tuple(Call(line.partition("(")[0], line, "child", 0) for line in lines)
     return hits, hits
 
 

@@ -91,7 +91,6 @@ CORPUS = [
     start("su-exec", "dev:no-such", "true"),
 ]
 
-# Python's words for what it cannot read, which tell a user nothing.
 NAMES = [*sorted(PERSONALITIES), "pyinit", "pyinit", "pyinit", "tini-static", "dumb-init.py", "-sh", ""]
 ODD = ["", "\udcff", "٣", "²", "é", "\n", "\x1b[2J", "9" * 10, "9" * 400, "9" * 5000, ".", "1e9", "-1", "-"]
 RIGHT = ["0", "1", "yes", "no", "TERM", "SIGTERM", "TERM:QUIT", "15:0", "RTMIN+1", "64", "1:2", "0.5", "keep", "end"]
