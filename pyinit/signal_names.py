@@ -4,6 +4,9 @@ import _signal
 
 from pyinit.message import is_number
 
+# CPython names STKFLT from 3.11 on. (Number 16 is another's on Alpha, MIPS and SPARC, man 7 signal, which comes first.)
+_NUMBERS = {**vars(_signal), "SIGSTKFLT": getattr(_signal, "SIGSTKFLT", 16)}
+
 
 def number(text: str) -> int:
     """The number of a signal given as `TERM`, `SIGTERM`, `15`, `RTMIN+2` or `RTMAX-1`, in any case.
@@ -26,7 +29,7 @@ def _number_of_name(name: str) -> int:
             return value if _signal.SIGRTMIN <= value <= _signal.SIGRTMAX else 0
     if not name.isalnum():  # SIG_BLOCK and its like are no signals
         return 0
-    return int(getattr(_signal, "SIG" + name, 0))
+    return int(_NUMBERS.get("SIG" + name, 0))
 
 
 def name(number: int) -> str:
@@ -34,7 +37,7 @@ def name(number: int) -> str:
     if _signal.SIGRTMIN <= number <= _signal.SIGRTMAX:
         offset = number - _signal.SIGRTMIN
         return f"SIGRTMIN+{offset}" if offset else "SIGRTMIN"
-    for key, value in vars(_signal).items():
+    for key, value in _NUMBERS.items():
         if value == number and key.startswith("SIG") and key.isalnum() and key not in ("SIGCLD", "SIGPOLL"):
             return key
     return f"SIG{number}"

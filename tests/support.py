@@ -42,11 +42,13 @@ def interpreters() -> "dict[str, str]":
     candidates += map(str, sorted(pyenv.glob("versions/3.*/bin/python3")))
     found: "dict[str, str]" = {}
     for path in candidates:
-        script = "import sys; print('%d.%d.%d' % sys.version_info[:3], sys.version_info >= (3, 9))"
+        # pyenv's shims are scripts that change the environment: what they run knows its own path.
+        script = "import sys; print('%d.%d.%d' % sys.version_info[:3], sys.version_info >= (3, 9), sys.executable)"
         done = subprocess.run([path, "-ISc", script], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        version, _, suits = done.stdout.strip().partition(" ")
-        if done.returncode == 0 and suits == "True" and (version not in found):
-            found[version] = path
+        if done.returncode == 0:
+            version, suits, executable = done.stdout.strip().split(" ", 2)
+            if suits == "True" and version not in found:
+                found[version] = executable
     return found
 
 

@@ -1,9 +1,12 @@
 """Sources without what is for people do the same: what is shortened, and what must not be."""
 
 import ast
+import json
+import subprocess
 
 from pyinit.ctl import zipapp
-from pyinit.ctl.bare import bare, tight
+from pyinit.ctl.bare import bare, source_of
+from tests.support import REPOSITORY, interpreters
 
 SOURCE = '''
 """A docstring."""
@@ -89,5 +92,42 @@ def test_the_names_of_modules_that_are_imported_stay() -> None:
 
 def test_leaving_out_spaces_changes_nothing() -> None:
     for path in zipapp.module_files():
-        source = ast.unparse(ast.parse(path.read_text()))
-        assert ast.dump(ast.parse(tight(source))) == ast.dump(ast.parse(source))
+        source = path.read_text()
+        assert ast.dump(ast.parse(source_of(ast.parse(source)))) == ast.dump(ast.parse(source))
+
+
+def test_an_f_string_says_the_same() -> None:
+    values = {"a": "x", "b": {"k": 2.5}, "w": 6}
+    for source in (
+        "f'{a}'",
+        "f'{{}}{a!r:>{w}}{{{a}}}'",
+        """f"{b['k']:.1f} it's" f'{w}"'""",
+        "f'{ {1: 2}[1] }\\n\\\\{\"é\"}'",
+        "f'{a if w else b}{w != 1}{(lambda: w)()}'",
+    ):
+        assert eval(source_of(ast.parse(source)), dict(values)) == eval(source, dict(values)), source
+
+
+BARE = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from pyinit.ctl.bare import bare
+json.dump(bare(json.load(sys.stdin)), sys.stdout)
+"""
+COMPILE = "import json, sys; [compile(source, path, 'exec') for path, source in json.load(sys.stdin).items()]"
+
+
+def run(python: str, script: str, data: str) -> str:
+    """What a script writes in an interpreter."""
+    command = [python, "-ISc", script, str(REPOSITORY)]
+    return subprocess.run(command, input=data, capture_output=True, text=True, check=True).stdout
+
+
+def test_what_any_interpreter_makes_of_the_sources_every_other_can_read() -> None:
+    """From 3.12 on f-strings may have their own quotes within, and 3.11 leaves out the brackets of tuples."""
+    files = {str(path): path.read_text() for path in zipapp.module_files()}
+    made = {version: run(python, BARE, json.dumps(files)) for version, python in interpreters().items()}
+    for python in interpreters().values():
+        for sources in set(made.values()):
+            run(python, COMPILE, sources)
+    assert len({sources for version, sources in made.items() if not version.startswith(("3.9.", "3.10."))}) == 1

@@ -19,9 +19,15 @@ def bare(sources: "dict[str, str]") -> "dict[str, str]":
     trees = {path: without_annotations(ast.parse(source)) for path, source in sources.items()}
     private = sorted(set().union(*map(_private_names, trees.values())))
     short = dict(zip(private, ("_" + "".join(pair) for pair in itertools.product(_LETTERS, repeat=2))))
-    return {
-        path: tight(ast.unparse(ast.fix_missing_locations(Short(short).visit(tree)))) for path, tree in trees.items()
-    }
+    return {path: source_of(Short(short).visit(tree)) for path, tree in trees.items()}
+
+
+def source_of(tree: ast.Module) -> str:
+    """A source for every interpreter: from 3.12 on ast.unparse writes f-strings that older ones cannot read (PEP 701),
+    and tokenize takes them apart. So they are names meanwhile."""
+    names = FStrings()
+    source = tight(ast.unparse(ast.fix_missing_locations(names.visit(tree))))
+    return re.sub(f"{names.PREFIX}([0-9]+)_", lambda match: names.sources[int(match[1])], source)
 
 
 def without_annotations(tree: ast.Module) -> ast.Module:
@@ -125,6 +131,44 @@ class Short(ast.NodeTransformer):
             elif isinstance(each, ast.ExceptHandler) and each.name:
                 each.name = short.get(each.name, each.name)
         return node
+
+
+class FStrings(ast.NodeTransformer):
+    """Puts names in the place of f-strings, and has their sources."""
+
+    PREFIX = "f_string_"
+
+    def __init__(self) -> None:
+        self.sources: "list[str]" = []
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        self.sources.append(f_string(node))
+        return ast.Name(f"{self.PREFIX}{len(self.sources) - 1}_", ast.Load())
+
+
+def f_string(node: ast.JoinedStr) -> str:
+    """The source of an f-string, in the quotes that are not in it. Raises ValueError if it has them all."""
+    content = _content(node)
+    for quotes in ("'", '"', "'''", '"""'):
+        if quotes not in content and not content.endswith(quotes[0]):
+            return f"f{quotes}{content}{quotes}"
+    raise ValueError(f"an f-string with all quotes: {content}")
+
+
+def _content(node: ast.JoinedStr) -> str:
+    """What is between the quotes, or behind the colon of a replacement field."""
+    parts = []
+    for value in node.values:
+        if isinstance(value, ast.FormattedValue):
+            expression = tight(ast.unparse(value.value)).strip()
+            space = " " if expression.startswith("{") else ""  # or it would be a brace of the text
+            conversion = f"!{chr(value.conversion)}" if value.conversion >= 0 else ""
+            form = f":{_content(value.format_spec)}" if isinstance(value.format_spec, ast.JoinedStr) else ""
+            parts.append(f"{{{space}{expression}{conversion}{form}}}")
+        elif isinstance(value, ast.Constant):
+            text = str(value.value).encode("unicode_escape").decode()
+            parts.append(text.replace("{", "{{").replace("}", "}}"))
+    return "".join(parts)
 
 
 def _private_names(tree: ast.AST) -> "set[str]":
