@@ -192,6 +192,7 @@ def test_being_stopped_beyond_a_deadline_forwards_no_signal_that_nobody_sent(eve
             run.wait_for("got 10\n")
             wait_until(lambda: waits_for_signals(run.pid), "pyinit waits")
             stop_and_resume(run.pid, 1.2)  # it looks for orphans each second
+            run.wait_for("got 18\n")  # the end or the next STOP would take away a CONT that still waits
         run.send(signal.SIGTERM)
         run.wait_for("got 15\n")
         run.send(signal.SIGTERM)

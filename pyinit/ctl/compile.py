@@ -27,28 +27,22 @@ LOADER = """
 from _frozen_importlib import ModuleSpec
 
 
-class Bundle:
-    # Finds and loads the modules that did not run yet (PEP 451).
-    @staticmethod
-    def find_spec(name, *_):
-        if name.startswith("pyinit") and (name in packed or name in sources()[1]):
-            return ModuleSpec(name, Bundle, is_package=name in PACKAGES)
+def find_packed(name):
+    # The modules that did not run yet (PEP 451).
+    if name.startswith("pyinit") and (name in packed or name in sources()[1]):
+        return ModuleSpec(name, bundle, is_package=name in PACKAGES)
 
-    @staticmethod
-    def create_module(spec):
-        return None
 
-    @staticmethod
-    def exec_module(module):
-        name = module.__name__
-        if name in packed:
-            if not unpacked:
-                unpacked.append(unpack())
-            at, size = packed[name]
-            code = loads(unpacked[0][at : at + size])
-        else:
-            code = source(name)
-        exec(code, module.__dict__)
+def exec_packed(module):
+    name = module.__name__
+    if name in packed:
+        if not unpacked:
+            unpacked.append(unpack())
+        at, size = packed[name]
+        code = loads(unpacked[0][at : at + size])
+    else:
+        code = source(name)
+    exec(code, module.__dict__)
 
 
 def unpack():
@@ -59,7 +53,7 @@ def unpack():
         eager = f.read(SIZE)
         for byte, zeros in SHORT:
             eager = eager.replace(byte, zeros)
-        return decompressobj(zdict=eager).decompress(f.read(PACKED_SIZE))
+        return decompressobj(-15, zdict=eager).decompress(f.read(PACKED_SIZE))
 
 
 def source(name):
@@ -84,6 +78,9 @@ packed = PACKED
 unpacked = []
 all_sources = []
 file = s.argv[0]
+bundle = type(s)("bundle")
+bundle.create_module = lambda spec: None
+bundle.exec_module = exec_packed
 """
 
 # Finds and loads the modules that are kept in memory, at their PLACES in `kept`; has the others found by `find_other`.
@@ -119,16 +116,16 @@ s.meta_path.insert(0, finder)
 # needed, make room for our modules: 30 kB.
 BOOT = """
 def is_unpacked(name):
-    return "Bundle" in globals() and unpacked and name in packed
+    return "bundle" in globals() and unpacked and name in packed
 
 
 def find_other(name):
     if name.startswith("pyinit."):
-        if "Bundle" not in globals():
+        if "bundle" not in globals():
             from zlib import decompress
 
-            exec(loads(decompress(LATER)), globals())
-        return Bundle.find_spec(name)
+            exec(loads(decompress(LATER, -15)), globals())
+        return find_packed(name)
 
 
 s.path_importer_cache.clear()
@@ -167,7 +164,7 @@ RUNS = (18, 8, 4, 3)
 # Goes on after LOADER under any other interpreter, as the archive's module `loader`. The sources stay in memory, since
 # the file may be replaced or deleted while the program runs.
 FROM_SOURCE = """
-find_other = Bundle.find_spec
+find_other = find_packed
 is_unpacked = packed.get  # nothing is
 sources()
 with open(file, "rb") as f:
@@ -211,6 +208,12 @@ def shortened(code: bytes, short: "tuple[tuple[bytes, bytes], ...]") -> bytes:
     return code
 
 
+def deflated(data: bytes, dictionary: bytes = b"") -> bytes:
+    """Without a check sum, which would take a fifth of the instructions of inflating it."""
+    compressor = zlib.compressobj(9, wbits=-15, zdict=dictionary)
+    return compressor.compress(data) + compressor.flush()
+
+
 def filled(template: str, **values: object) -> str:
     """A template with values put in for its words in capitals, the longest first."""
     for word in sorted(values, key=len, reverse=True):
@@ -248,8 +251,7 @@ def bundle(packages: object, eager: "list[str]", kept: "list[str]", packed: "lis
     short = shortenings(eager_code)
     short_codes = [shortened(codes[name], short) for name in eager]
     # With the first list as a dictionary, whose names and idioms the others share, it becomes a quarter smaller.
-    compressor = zlib.compressobj(9, zdict=eager_code)
-    packed_code = compressor.compress(b"".join(codes[name] for name in packed)) + compressor.flush()
+    packed_code = deflated(b"".join(codes[name] for name in packed), eager_code)
     ends = list(itertools.accumulate(len(codes[name]) for name in packed))
     later = filled(
         LOADER,
@@ -264,7 +266,7 @@ def bundle(packages: object, eager: "list[str]", kept: "list[str]", packed: "lis
         KEPT + BOOT,
         EAGER=sizes,
         KEPT_SIZE=len(block),
-        LATER=zlib.compress(marshal.dumps(compiled(later)), 9),
+        LATER=deflated(marshal.dumps(compiled(later))),
         PACKED_SIZE=len(packed_code),
         PLACES=places,
         SHORT=short,

@@ -43,21 +43,19 @@ class Group:
 class Accounts:
     """Both files as they were at one moment. Of several lines with one name or number the first counts, as for NSS."""
 
-    __slots__ = ("_group_lines", "_user_lines")
+    __slots__ = ("_group", "_passwd")
 
     def __init__(self, passwd: bytes, group: bytes) -> None:
-        self._user_lines = passwd.split(b"\n")
-        self._group_lines = group.split(b"\n")
+        self._passwd = passwd
+        self._group = group
 
     def users(self, about: str = "") -> "Iterator[Account]":
         """The accounts that have that text somewhere in their line: reading all of them takes 2 % of a start."""
-        text = encode(about)
-        return (account for line in self._user_lines if text in line and (account := _account(line)))
+        return (account for line in _lines(self._passwd, about) if (account := _account(line)))
 
     def groups(self, about: str = "") -> "Iterator[Group]":
         """The groups, likewise."""
-        text = encode(about)
-        return (group for line in self._group_lines if text in line and (group := _group(line)))
+        return (group for line in _lines(self._group, about) if (group := _group(line)))
 
     def user(self, text: str) -> "Account | None":
         """The account with a name, or else with a number: a name may consist of digits (POSIX, chown)."""
@@ -100,6 +98,18 @@ def fields(line: bytes) -> "list[str]":
     if b"\0" in line or line.lstrip()[:1] in (b"", b"#", b"+", b"-"):
         return []
     return decode(line).lstrip().split(":")
+
+
+def _lines(file: bytes, about: str) -> "Iterator[bytes]":
+    """The lines that have that text in them."""
+    text = encode(about)
+    end = -1
+    while (found := file.find(text, end + 1)) >= 0:
+        start = file.rfind(b"\n", 0, found) + 1
+        end = file.find(b"\n", found)
+        if end < 0:
+            end = len(file)
+        yield file[start:end]
 
 
 def _account(line: bytes) -> "Account | None":
