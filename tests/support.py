@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import functools
 import os
 import pty
 import re
@@ -35,7 +34,6 @@ def require_namespaces() -> None:
         pytest.skip(message)
 
 
-@functools.cache
 def interpreters() -> "dict[str, str]":
     """Every CPython from 3.9 on that is found: {version: path}, the running one first."""
     candidates = [sys.executable, "/usr/bin/python3"]
@@ -132,7 +130,6 @@ class Run:
         self.process = process
         self._in_namespace = in_namespace
         self._output = b""
-        self._seen = 0
         self._pid = 0 if in_namespace else process.pid
 
     @property
@@ -147,16 +144,15 @@ class Run:
         os.kill(self.pid, number)
 
     def wait_for(self, pattern: str) -> "re.Match[str]":
-        """Wait for standard output after what was waited for last."""
+        """Read standard output until it contains the pattern."""
         assert self.process.stdout is not None
         end = time.monotonic() + DEADLINE
-        while not (match := re.search(pattern, self._output.decode(errors="replace")[self._seen :])):
+        while not (match := re.search(pattern, self._output.decode(errors="replace"))):
             ready, _, _ = select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))
             data = os.read(self.process.stdout.fileno(), 65536) if ready else b""
             if not data:
                 pytest.fail(f"no {pattern!r} in {self._output!r}")
             self._output += data
-        self._seen += match.end()
         return match
 
     def finish(self) -> "tuple[int, str, str]":

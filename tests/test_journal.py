@@ -110,6 +110,7 @@ def test_a_journal_nobody_reads_delays_nothing(pyinit: Pyinit, tmp_path: Path) -
             for _ in range(600):
                 run.send(signal.SIGUSR1)
                 run.wait_for("got 10\n")
+                run._output = b""
             run.send(signal.SIGTERM)
             run.wait_for("got 15\n")
             run.send(signal.SIGTERM)

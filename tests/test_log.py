@@ -34,6 +34,7 @@ def forwards_and_reaps(pyinit: Pyinit, error: "int | None", *wrapper: str) -> No
         for _ in range(5):
             run.send(signal.SIGUSR1)
             run.wait_for("got\n")
+            run._output = b""
         run.send(signal.SIGTERM)
         assert run.finish()[0] == 7
 

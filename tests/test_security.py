@@ -181,6 +181,7 @@ def test_a_fault_signal_that_somebody_sends_ends_the_program_and_dumps_no_core_o
         for _ in range(2):
             run.send(signal.SIGTERM)
             run.wait_for("got 15\n")
+            run._output = b""
         assert run.finish()[0] == 0
     assert [path.name for path in tmp_path.iterdir()] == ["TOKEN"]
 
@@ -220,6 +221,7 @@ def test_a_journal_that_is_swapped_for_a_link_afterwards_is_not_opened_again(pyi
         for _ in range(2):
             run.send(signal.SIGTERM)
             run.wait_for("got 15\n")
+            run._output = b""
         assert run.finish()[0] == 0
     assert target.read_text() == ""
     assert '"ended"' in moved.read_text()
