@@ -46,6 +46,9 @@ ITEMS = {
     "size": size,
 }
 
+# Whose plots docs/explanation/speed.md shows.
+SHOWN = ("startup", "latency", "reaping", "memory")
+
 
 @click.command(help=__doc__)
 @click.argument("names", nargs=-1, type=click.Choice(list(ITEMS)))
@@ -58,7 +61,11 @@ ITEMS = {
 @click.option("--files", multiple=True, type=click.IntRange(1), help="Of a tree to re-own, up to 1000000; repeatable.")
 @click.option("--directory", type=EXISTING_DIRECTORY, help="Where trees to re-own are made; the file system counts.")
 @click.option("--output", type=DIRECTORY, help="Where results.json and the plots go.")
-@click.option("--readme", "document", type=EXISTING_FILE, help="A file that gets the summary between its markers.")
+@click.option("--plots", type=DIRECTORY, help="Where the plots go that the documentation shows, as SVG.")
+@click.option(
+    "--readme", "document", type=EXISTING_FILE, help="A file that gets the eight main rows between its markers."
+)
+@click.option("--page", type=EXISTING_FILE, help="A file that gets all rows there.")
 @click.option("--results", type=EXISTING_FILE, help="A results.json to show; nothing is measured.")
 def main(
     names: "tuple[str, ...]",
@@ -69,13 +76,16 @@ def main(
     files: "tuple[int, ...]",
     directory: "Path | None",
     output: "Path | None",
+    plots: "Path | None",
     document: "Path | None",
+    page: "Path | None",
     results: "Path | None",
 ) -> None:
-    if document:
-        readme.parts(document)  # before anything is measured
-    if output:
-        output.mkdir(parents=True, exist_ok=True)
+    for option, file in (("--readme", document), ("--page", page)):
+        if file:
+            readme.parts(file, option)  # before anything is measured
+    for folder in filter(None, (output, plots)):
+        folder.mkdir(parents=True, exist_ok=True)
     if results:
         data = json.loads(results.read_text())
     else:
@@ -88,7 +98,11 @@ def main(
             data = measured(lab, names or tuple(ITEMS), missing)
         finally:
             shutil.rmtree(temporary)
-    report(data, output, document)
+    report(data, output, plots)
+    if document:
+        readme.write(document, readme.summary(data, brief=True))
+    if page:
+        readme.write(page, readme.summary(data))
     if data["failed"]:
         raise click.ClickException(f"not measured: {', '.join(data['failed'])}")
 
@@ -146,20 +160,21 @@ def measured(lab: Lab, names: "tuple[str, ...]", missing: "list[str]") -> Result
     return data
 
 
-def report(data: Result, output: "Path | None", document: "Path | None") -> None:
-    """Print all tables and the summary, and write what was asked for."""
+def report(data: Result, output: "Path | None", plots: "Path | None") -> None:
+    """Print all tables and the summary, and write results and plots if that was asked for."""
     for name, result in data["results"].items():
         for table in ITEMS[name].table(result):
             click.echo(f"\n{table.text()}")
-    summary = readme.summary(data)
-    click.echo(f"\n{summary}")
-    if document:
-        readme.write(document, summary)
+    click.echo(f"\n{readme.summary(data)}")
     if output:
         (output / "results.json").write_text(json.dumps(data, separators=(",", ":")) + "\n")
         for name, result in data["results"].items():
             for figure in ITEMS[name].plot(result):
                 figure.save(output)
+    if plots:
+        for name in filter(data["results"].__contains__, SHOWN):
+            for figure in ITEMS[name].plot(data["results"][name]):
+                figure.save(plots, "svg")
 
 
 if __name__ == "__main__":

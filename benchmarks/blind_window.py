@@ -20,6 +20,7 @@ from benchmarks.runner import DEADLINE, Lab, MeasureError, Pid1, Result
 from benchmarks.table import Table, number
 
 TITLE = "Blind window"
+EARLY = "pyinit --early-signals"
 OUTCOMES = ("arrived", "early", "lost", "died")
 OFFSETS = (*(step / 4 for step in range(8)), *(2 + step / 2 for step in range(20)), *range(12, 31, 2))  # ms
 QUICK_OFFSETS = (0, 1, 4, 8, 16, 30)
@@ -27,10 +28,12 @@ AGAIN = 0.02  # seconds until a signal is sent once more, and after which no sig
 
 
 def inits(lab: Lab) -> "dict[str, Peer]":
-    """Nothing, what stays and passes signals on, pyinit as a plain zipapp, my_init, which passes TERM, and a shell."""
+    """Nothing, what stays and passes signals on, pyinit in two other forms, my_init, which passes TERM, and a shell."""
     plain = replace(lab.pyinit_as_peer(), command=peers.before(lab.python, str(lab.pyinit), "--"))
     others: "dict[str, Peer]" = {name: lab.peers[name] for name in ("my_init", "sh -c") if name in lab.peers}
-    return {"none": lab.peers["none"], **lab.forwarders(), "python3 FILE": plain, **others}
+    early = replace(lab.pyinit_as_peer(), command=peers.before(str(lab.early), "--"))
+    named = {"python3 FILE": plain, EARLY: early}
+    return {"none": lab.peers["none"], **lab.forwarders(), **named, **others}
 
 
 def measure(lab: Lab) -> Result:

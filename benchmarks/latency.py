@@ -1,12 +1,14 @@
 """Signal latency: from just before `kill` in a sender outside of the container to the program's return from
-sigwaitinfo, through each init and, as "none", with the program as PID 1 itself.
+sigwaitinfo, through each init and, as "none", with the program as PID 1 itself. The floor is the least that Python can
+do: one function that waits and sends on.
 
-The signal is USR1. Hot: the next one is sent as soon as the last has arrived. Loaded: the same, while as many processes
-as there are processors keep these busy. Cold: one each 0.7 s to each init, all of them at the same time, one after the
-other. (Not one a second: tini wakes up by itself a second after the last signal, and would be awake at the next.)
+The signal is USR1. Hot: the next one is sent as soon as the last has arrived. Paced: one each 0.4 ms, so that the init
+has gone to sleep. Loaded: as hot, while as many processes as there are processors keep these busy. Cold: one each 0.7 s
+to each init, all of them at the same time, one after the other. (Not one a second: tini wakes up by itself a second
+after the last signal, and would be awake at the next.)
 
-tini signals the program alone and pyinit its process group, which the kernel needs longer for: `tini -g` and
-`pyinit -c` do as the other does.
+tini signals the program alone and pyinit its process group, which the kernel needs longer for. So like is compared with
+like: pyinit and dumb-init with `tini -g`; `pyinit -c`, catatonit and the floor with tini.
 """
 
 import array
@@ -28,21 +30,47 @@ from benchmarks.table import Table, number, times
 
 TITLE = "Signal latency"
 BASE = "tini"
+GROUP_BASE = "tini -g"
+FLOOR_BASE = "the floor"
 LEFT_OUT = 20  # signals at the start of each hot series, for which code and data are not in the caches yet
-COLD = 0.7  # seconds
+PACE = 0.0004  # seconds
+COLD = 0.7
+
+# The smallest loop: it starts its arguments in a process group of their own, sends on what comes, and ends with them.
+# Nobody could use it.
+FLOOR = """\
+import _signal, posix, sys
+every = _signal.valid_signals()
+_signal.pthread_sigmask(_signal.SIG_BLOCK, every)
+def loop(sigwait=_signal.sigwait, kill=posix.kill, every=tuple(every)):
+    program = posix.posix_spawn(sys.argv[1], sys.argv[1:], posix.environ, setpgroup=0, setsigmask=())
+    while True:
+        signal = sigwait(every)
+        if signal == _signal.SIGCHLD:
+            posix._exit(posix.WEXITSTATUS(posix.waitpid(program, 0)[1]))
+        kill(program, signal)
+loop()
+"""
 
 
 def measure(lab: Lab) -> Result:
     """Hot and idle, hot and loaded, cold."""
-    inits = {"none": lab.peers["none"], **lab.forwarders(), "pyinit -c": lab.pyinit_as_peer("-c")}
+    floor = Peer("floor", "", lab.python, before(lab.python, "-ISc", FLOOR))
+    inits = {
+        "none": lab.peers["none"],
+        **lab.forwarders(),
+        "pyinit -c": lab.pyinit_as_peer("-c"),
+        FLOOR_BASE: floor,
+    }
     if BASE in inits:
-        inits["tini -g"] = replace(inits[BASE], command=before(inits[BASE].binary, "-g", "--"))
+        inits[GROUP_BASE] = replace(inits[BASE], command=before(inits[BASE].binary, "-g", "--"))
     with busy(0, lab):
         hot = rounds(lab, "Latency, hot", inits, lab.runs(full=20, quick=3), 100 if lab.quick else 500)
+        paced = rounds(lab, "Latency, paced", inits, lab.runs(full=20, quick=3), 100 if lab.quick else 500, PACE)
     with busy(cores(), lab):
         loaded = rounds(lab, "Latency, loaded", inits, lab.runs(full=20, quick=2), 20 if lab.quick else 500)
     cold = cold_series(lab, inits, 2 if lab.quick else 30)
-    return {"hot": hot, "loaded": loaded, "cold": cold}
+    return {"hot": hot, "paced": paced, "loaded": loaded, "cold": cold}
 
 
 def cores() -> int:
@@ -61,13 +89,13 @@ def busy(processes: int, lab: Lab) -> "Iterator[None]":
             process.wait(DEADLINE)
 
 
-def rounds(lab: Lab, label: str, inits: "dict[str, Peer]", runs: int, signals: int) -> Result:
-    """So many rounds, in each of which every init is started and gets so many signals."""
+def rounds(lab: Lab, label: str, inits: "dict[str, Peer]", runs: int, signals: int, interval: float = 0) -> Result:
+    """So many rounds, in each of which every init is started and gets so many signals, one each `interval` seconds."""
     series: "dict[str, list[list[float]]]" = {name: [] for name in inits}
     for _, name in lab.rounds(label, list(inits), runs):
         with lab.start(inits[name].command([lab.native("program")])) as init:
             init.read(8)  # it is ready
-            series[name].append(latencies(lab, init, signals + LEFT_OUT)[LEFT_OUT:])
+            series[name].append(latencies(lab, init, signals + LEFT_OUT, int(interval * 1e9))[LEFT_OUT:])
     return evaluated(series)
 
 
@@ -117,9 +145,10 @@ def evaluated(series: "dict[str, list[list[float]]]") -> Result:
         entry: Result = {"summary_us": summary(every), "us": [round(value, 1) for value in every]}
         summaries = [summary(values) for values in by_round]
         for which in ("p50", "p90", "p99"):
-            if BASE in series and len(by_round[0]) > 1:
-                bases = [summary(values)[which] for values in series[BASE]]
-                entry[f"{which}_ratio"] = ratio([each[which] for each in summaries], bases)
+            for other, key in ((BASE, "ratio"), (GROUP_BASE, "to_group"), (FLOOR_BASE, "to_floor")):
+                if other in series and len(by_round[0]) > 1:
+                    bases = [summary(values)[which] for values in series[other]]
+                    entry[f"{which}_{key}"] = ratio([each[which] for each in summaries], bases)
         result[name] = entry
     if BASE in series and len(series[BASE][0]) == 1:  # cold: a round is one signal
         base = [values[0] for values in series[BASE]]
@@ -132,6 +161,7 @@ def evaluated(series: "dict[str, list[list[float]]]") -> Result:
 
 WORDS = {
     "hot": "one after the other",
+    "paced": f"one each {PACE * 1000:g} ms",
     "loaded": "one after the other, all cores busy",
     "cold": f"one each {COLD} s",
 }
@@ -145,8 +175,9 @@ def table(result: Result) -> "list[Table]":
             found = entry["summary_us"]
             quantiles = [number(found[each], 0) for each in ("p50", "p90", "p99", "p99.9")]
             rows.append([name, *quantiles, number(entry["more_than_none_us"], 0),
-                         times(entry.get("p50_ratio")), times(entry.get("p99_ratio"))])  # fmt: skip
-        headers = ["", "p50, µs", "p90", "p99", "p99.9", "p50 over none", "p50 ratio", "p99 ratio"]
+                         times(entry.get("p50_ratio")), times(entry.get("p99_ratio")),
+                         times(entry.get("p50_to_floor"))])  # fmt: skip
+        headers = ["", "p50, µs", "p90", "p99", "p99.9", "p50 over none", "p50 ratio", "p99 ratio", "p50 to the floor"]
         count = result[which]["none"]["summary_us"]["count"]
         note = f"{count:,} signals each; ratios are to {BASE}, round by round."
         tables.append(Table(f"Signal latency, {words}", headers, rows, note))

@@ -57,7 +57,7 @@ def said_version(*command: str) -> str:
     """The first number with a dot in what a program says about its version."""
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     match = re.search(r"\d+\.[\w.]*\w", done.stdout + done.stderr)
-    return match[0] if match else "unknown"
+    return match[0].partition("_")[0] if match else "unknown"  # catatonit says `tini version 0.1.7_catatonit`
 
 
 def debian_version(path: str) -> str:

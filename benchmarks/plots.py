@@ -19,6 +19,7 @@ COLOURS = {
     "dumb-init": "#2ca02c",
     "catatonit": "#9467bd",
     "none": "#7f7f7f",
+    "the floor": "#ff7f0e",
     "sh -c": "#8c564b",
     "my_init": "#e377c2",
     "supervisord": "#bcbd22",
@@ -52,8 +53,9 @@ class Figure:
         self.name = name
         self._figure = figure
 
-    def save(self, directory: Path) -> None:
-        for suffix in ("svg", "png"):
+    def save(self, directory: Path, *suffixes: str) -> None:
+        """In these forms, by default in both."""
+        for suffix in suffixes or ("svg", "png"):
             self._figure.savefig(directory / f"{self.name}.{suffix}", dpi=RESOLUTION)
         pyplot.close(self._figure)
 
@@ -98,7 +100,7 @@ def cumulative(name: str, title: str, axis: str, panels: "Mapping[str, Mapping[s
                 thick = 2.2 if label == "pyinit" else 1.3
                 axes.step(ordered, shares, where="post", label=label, color=COLOURS.get(label), linewidth=thick)
             axes.set_xscale("log")
-            axes.set_title(panel, fontsize=10)
+            axes.set_title(panel.replace(", ", ",\n"), fontsize=10)
             axes.set_xlabel(axis)
         every[0][0].set_ylabel("share of signals")
         handles, labels = every[0][0].get_legend_handles_labels()

@@ -1,6 +1,6 @@
 """Re-owning: the time that a tree takes pyinit to give to other IDs, as a ratio to `chown -R --from=OLD NEW`.
 
-pyinit's part is `pyinit.identity.own.reown` in a fresh interpreter, whose start counts, with one worker and two. Beside
+pyinit's part is its shipped file, whose start counts, and that re-owns with one worker and two and does no more. Beside
 it are `find -exec chown` and the obvious program with os.walk. Each run changes the whole tree, to other IDs and back
 in turn. Warm: the kernel has all of it in its caches; cold: it has nothing. On overlayfs, as in a container whose image
 holds the tree, the first change of a file copies the file up, and each run begins with a fresh upper layer.
@@ -21,24 +21,27 @@ from benchmarks.plots import NOTHING, Figure, bars
 from benchmarks.runner import Lab, MeasureError, Result
 from benchmarks.stats import ratio
 from benchmarks.table import Table, number, times
+from pyinit.ctl import zipapp
+from pyinit.ctl.files import replace
 
 TITLE = "Re-owning"
-REPOSITORY = Path(__file__).resolve().parent.parent
 BASE = "chown -R --from"
 IDS = (61000, 62000)  # of nobody on any machine
 FILES_A_DIRECTORY = 100
 DIRECTORIES_A_DIRECTORY = 10
 CONTENT = bytes(4000)  # of a file on overlayfs: what is copied up
 
-# Blocks the signals as pyinit's boot does. Arguments: this repository, workers, the tree, old and new ID.
+# In the place of the shipped file's main module. Arguments: workers, the tree, old and new ID.
 REOWN = """
-import _signal, sys
-sys.path.insert(0, sys.argv[1])
-_signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
-from pyinit.identity.own import Change, Tree, reown
-from pyinit.log import Log
-workers, old, new = int(sys.argv[2]), int(sys.argv[4]), int(sys.argv[5])
-print(reown([Tree(sys.argv[3].encode(), Change(old, new, old, new))], Log(0), workers).changed)
+import posix, sys
+
+def main(mask, keep):
+    from pyinit.tell.log import Log
+    from pyinit.identity.matching.trees import reown
+    from pyinit.identity.matching.walk import Change, Tree
+    workers, old, new = int(sys.argv[1]), int(sys.argv[3]), int(sys.argv[4])
+    reown([Tree(sys.argv[2].encode(), Change(old, new, old, new))], Log(0), workers)
+    posix._exit(0)
 """
 
 WALK = """
@@ -68,9 +71,15 @@ fi
 def tools(lab: Lab) -> "dict[str, Callable[[str, int, int], list[str]]]":
     """By name what makes the command line: of the tree, the old and the new ID."""
 
+    file = lab.directory / "reown"
+    if not file.exists():
+        sources = {**zipapp.sources(), "pyinit/__main__.py": REOWN}
+        byte_code = zipapp.compile_with(lab.python, sources)
+        built = zipapp.assemble(zipapp.make_first_line(lab.python), byte_code, sources, 1 << 30)
+        replace(file, built, zipapp.EXECUTABLE)
+
     def ours(workers: str) -> "Callable[[str, int, int], list[str]]":
-        words = [lab.python, "-ISc", REOWN, str(REPOSITORY), workers]
-        return lambda tree, old, new: [*words, tree, str(old), str(new)]
+        return lambda tree, old, new: [str(file), workers, tree, str(old), str(new)]
 
     def chown(tree: str, old: int, new: int) -> "list[str]":
         return ["chown", "-R", f"--from={old}:{old}", f"{new}:{new}", tree]

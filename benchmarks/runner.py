@@ -66,6 +66,14 @@ class Lab:
             self.versions[version] = file
         return self.versions[version]
 
+    @property
+    def early(self) -> Path:
+        """The file in whose first line env blocks signals, built for the first interpreter."""
+        file = self.directory / "pyinit-early"
+        if not file.exists():
+            zipapp.build(file, self.python, early_signals=True)
+        return file
+
     def native(self, name: str) -> str:
         """The path of one of the programs in C, compiled when it is needed first."""
         program = self.directory / name

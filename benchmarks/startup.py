@@ -4,6 +4,9 @@ Each command runs as PID 1 of a PID namespace of its own. The ratios are to `pyt
 the same interpreter and the same round: nothing that is written in Python can take less than that.
 """
 
+import contextlib
+import os
+import pwd
 import re
 import subprocess
 from collections.abc import Callable
@@ -21,17 +24,22 @@ TITLE = "Start-up"
 PROGRAM = "/bin/true"
 BARE = "python3 -IS -c pass"
 
-# For each family of options what comes before `--`. {secrets} is a directory with three files. The user has the wanted
-# IDs already, as in each start of a container but the first.
+# For each family of options what comes before `--`. {secrets} is a directory with three files, which is the user's. The
+# user has the wanted IDs already, as in each start of a container but the first.
 FAMILIES = {
     "pyinit": (),
     "pyinit -w": ("-w",),
     "pyinit --grace 5": ("--grace", "5"),
+    "pyinit --stop-timeout 5": ("--stop-timeout", "5"),
+    "pyinit --session": ("--session",),
+    "pyinit --events FILE": ("--events", "/dev/null"),
     "pyinit --user nobody": ("--user", peers.USER),
     "pyinit --match 65534": ("--user", peers.USER, "--match", "65534"),
+    "pyinit --match-owner DIR": ("--user", peers.USER, "--match-owner", "{secrets}"),
     "pyinit --secrets DIR": ("--secrets", "{secrets}"),
     "pyinit --exec --user nobody": ("--exec", "--user", peers.USER),
 }
+NAMES = ("tini", "dumb-init", "catatonit")  # under which it has their command lines
 
 
 @dataclass(frozen=True)
@@ -51,10 +59,18 @@ def families(lab: Lab) -> "dict[str, list[str]]":
         secrets.mkdir()
         for name in ("DATABASE_PASSWORD", "SESSION_KEY", "API_TOKEN"):
             (secrets / name).write_text("swordfish\n")
-    return {
+        user = pwd.getpwnam(peers.USER)
+        os.chown(secrets, user.pw_uid, user.pw_gid)
+    found = {
         name: [str(lab.pyinit), *(word.format(secrets=secrets) for word in options), "--"]
         for name, options in FAMILIES.items()
     }
+    for name in NAMES:
+        link = secrets.parent / name
+        with contextlib.suppress(FileExistsError):
+            link.symlink_to(lab.pyinit)
+        found[f"pyinit as {name}"] = [str(link), "--"]
+    return found
 
 
 def cases(lab: Lab) -> "dict[str, Case]":
@@ -122,9 +138,10 @@ def table(result: Result) -> "list[Table]":
         for which in ("first", "exit"):
             values = entry.get(f"{which}_summary", {})
             cells += [number(values.get("p50", float("nan"))), times(entry.get(f"{which}_ratio"))]
-        rows.append(cells)
+        is_ours = name.startswith("pyinit ") and "exit_summary" in entry
+        rows.append([*cells, number(median(entry) - median(result["cases"]["pyinit"])) if is_ours else ""])
     note = f"Medians. Ratios are to `{BARE}` of the same interpreter, from exec to exit."
-    headers = ["", "first instruction, ms", "ratio", "exit of `true`, ms", "ratio"]
+    headers = ["", "first instruction, ms", "ratio", "exit of `true`, ms", "ratio", "over pyinit alone, ms"]
     tables = [Table("Start-up: from exec to the program's first instruction, and to its end", headers, rows, note)]
     if result["steps"]:
         rows = [[step["what"], str(step["calls"]), number(step["ms"])] for step in result["steps"]]

@@ -1,114 +1,170 @@
 """The life of a container, in order. The zipapp, `python -m pyinit` and the installed `pyinit` all start here."""
 
+import _signal
 import posix
 import sys
 
-from pyinit import boot, spawn
-from pyinit.log import WARNING, Fatal, Log
-from pyinit.settings import LAUNCHED_AS, Settings, personality, without_parser
-from pyinit.supervisor import Supervisor
+from pyinit import boot, prepare
+from pyinit.settings import Settings, personality, without_parser
+from pyinit.start import changed, spawn
+from pyinit.supervise import loop
+from pyinit.supervise.run import Run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyinit.boot import Inherited
+    from pyinit.start import Start
 
 
-def main() -> None:
-    """Run, and end with the exit status. Nothing is left to clean up, so the interpreter's own end is skipped."""
-    posix._exit(run(sys.argv, Log()))
+_AS_IF_KILLED = 128 + _signal.SIGKILL
 
 
-def run(arguments: "list[str]", log: Log) -> int:
-    """One run, stage by stage. Each takes what the one before made. Returns the exit status."""
-    journal = identity = secret = hooks = None
-    failure_status = 0
+def main(mask: "set[int] | None" = None, keep: "Callable[[], None]" = lambda: None) -> None:
+    """Run, and end with the exit status. Nothing is left to clean up, so the interpreter's own end is skipped.
+
+    `mask` is the signal mask that was found, if every signal is blocked already: the shipped file does that first.
+    `keep` reads what may be imported while the program runs.
+    """
+    if mask is None:
+        from pyinit.loader import block_signals
+
+        mask = block_signals()
+    posix._exit(life(sys.argv, mask, keep))
+
+
+def life(arguments: "list[str]", mask: "set[int]", keep: "Callable[[], None]") -> int:
+    """Stage by stage: each takes what the one before made. Returns the exit status."""
+    run = None
     try:
-        inherited = boot.take_over()
-        environment = inherited.environment
-        settings = choose(arguments, environment, log)
-        if settings.answer and not settings.user:
-            from pyinit import help
-
-            return help.show(settings.answer, settings.personality)
-        log.level = settings.verbosity
-        failure_status = settings.failure_status
-        if settings.events:
-            from pyinit.journal import Journal
-
-            journal = Journal(settings.events)
-        elif settings.verbosity > WARNING and log.cannot_run:  # under the name of another init
-            from pyinit.narration import narrator
-
-            journal = narrator(settings, log)
-        if journal:
-            journal.write("start", pid=posix.getpid(), arguments=arguments)
-        if settings.secrets or settings.secret or settings.expand_file_vars:
-            from pyinit import secrets
-
-            secret = secrets.read(settings, environment)
-        if posix.getpid() != 1 or settings.parent_death_signal:
-            from pyinit import prepare
-
-            prepare.adopt_orphans(settings, log)
-            prepare.watch_parent(settings, inherited.parent)
-        if settings.user or settings.no_new_privileges or settings.drop_capabilities or settings.keep_capabilities:
-            from pyinit.identity import prepare as identify
-
-            identity = identify(settings, environment, log)
-            if settings.answer:
-                from pyinit import help
-
-                return help.show_home(identity.environment)
-            environment = identity.environment
-        terminal = spawn.controlling_terminal(settings.session)
-        # Made before the fork: after it every page that is written to is copied first, which is slow.
-        supervisor = Supervisor(settings, terminal, log, journal)
-        if settings.before or settings.after:
-            from pyinit.hooks import Hooks
-
-            hooks = Hooks(settings, environment, inherited, identity, terminal, log, journal)
-            hooks.before()
-        if secret:
-            environment = secrets.applied(secret, environment)
-        program_pid = 0
-        if not settings.pause:
-            program_pid = spawn.start(settings, environment, inherited, identity, terminal, log)
-    except Fatal as error:
-        log.error(error.message)
-        if error.usage:
-            log.error(error.usage)
-        status = failure_status or error.status
-        if journal:
-            journal.write("ended", status=status, error=error.message)
+        inherited = boot.take_over(mask)
+        plain = without_parser(arguments, inherited.environment)
+        settings = plain or chosen(arguments, inherited.environment)
+        if settings.answer:
+            return answered(settings, inherited)
+        if not plain:  # there may be long work before the program
+            keep()
+        run = Run(settings)
+        if inherited.has_threads:
+            run.events.has_threads()
+        start = prepare.prepare(run, inherited)
+        begin(run, start)
+    except Exception as error:
+        status = failed(error, run, personality(arguments[0]))
+        if run:
+            leave(run)
         return status
-    except Exception as error:  # a fault of ours: still one line, and never a traceback
-        log.error(f"internal error before the program started: {type(error).__name__}: {error}")
-        return 1
-    if journal and program_pid:
-        journal.write("spawn", pid=program_pid, program=settings.program)
-    status = supervisor.run(program_pid)
-    try:
-        if hooks:
-            hooks.after(supervisor.status)
-        if settings.grace and program_pid and (hooks or not supervisor.childless):
-            from pyinit import drain
-
-            drain.run(supervisor, settings.grace, log, journal)
-    except Exception as error:  # the status is decided: nothing that happens now may change it
-        log.error(f"internal error after the program's end: {type(error).__name__}: {error}")
-    if journal:
-        journal.write("ended", status=status)
+    settle(keep if plain else None, settings)
+    status = loop.supervise(run)
+    end(run, start)
+    if run.watched:  # and what writes it is there
+        run.events.ended(status)
     return status
 
 
-def choose(arguments: "list[str]", environment: "dict[bytes, bytes]", log: Log) -> Settings:
-    """The settings of this run. A parser is loaded only if there is something to parse."""
-    if personality(arguments[0]) or LAUNCHED_AS in environment or posix.geteuid() != posix.getuid():
-        from pyinit import personalities
+def settle(keep: "Callable[[], None] | None", settings: Settings) -> None:
+    """What can wait until the program starts, and happens at the same time. Nothing of it may end PID 1 now."""
+    try:
+        if keep:
+            keep()
+        spawn.let_go(keep_descriptors=bool(settings.after))
+    except Exception:  # what is not kept is read when it is needed, if it still can be
+        pass
 
-        return personalities.read(arguments, environment, log)
-    settings = without_parser(arguments[1:], environment)
-    if settings is None:
-        from pyinit import command_line
 
-        settings = command_line.read(arguments[1:], environment)
-    return settings
+def chosen(arguments: "list[str]", environment: "dict[bytes, bytes]") -> Settings:
+    """The settings of this run, where there is something to parse."""
+    from pyinit import options
+
+    return options.choose(arguments, environment)
+
+
+def answered(settings: Settings, inherited: "Inherited") -> int:
+    """A question is answered, and nothing is touched; but for the home that fixuid has a shell ask for."""
+    from pyinit.options import answers
+
+    if settings.answer != "home":
+        return answers.show(settings.answer, settings.personality)
+    return answers.show_home(prepare.prepare(Run(settings), inherited).environment)
+
+
+def begin(run: Run, start: "Start") -> None:
+    """Start the program, if there is one, and what comes before it."""
+    settings = run.settings
+    if settings.orphans == "end":
+        from pyinit.supervise import orphans
+
+        orphans.begin(run)
+    if settings.setup or settings.before or settings.after:
+        from pyinit.prepare import hooks
+
+        hooks.set_up(run, start)
+    if start.identity:
+        start.identity.take_right_to_signal(run.settings, run.log)
+    if settings.before:
+        hooks.before(run, start)
+    if start.secrets:
+        from pyinit.prepare import secrets
+
+        start = changed(start, environment=secrets.applied(start.secrets, start.environment))
+    if not settings.pause:
+        run.program_pid = spawn.start(start)
+        if run.watched:
+            run.events.write("spawn", pid=run.program_pid, program=settings.program)
+
+
+def end(run: Run, start: "Start") -> None:
+    """What comes after the program. Its status is decided: nothing that happens now may change it."""
+    settings = run.settings
+    try:
+        signal = posix.WTERMSIG(run.wait_status)  # 0 if it ended by none
+        by_us = run.killed or run.sent >> signal & 1
+        if signal and not by_us:
+            run.events.died(signal, posix.WCOREDUMP(run.wait_status))
+        elif run.status == _AS_IF_KILLED and not by_us:
+            run.events.ended_as_if_killed()
+        if run.terminal:
+            run.terminal.take_back(run.program_pid)
+        if settings.end_group:
+            from pyinit.kernel import processes
+
+            processes.signal_group(run.program_pid, settings.stop_sent)
+        if settings.wait_all:
+            from pyinit.supervise import drain
+
+            drain.wait_for_all(run)
+        if settings.after:
+            from pyinit.prepare import hooks
+
+            hooks.after(run, start)
+        if run.program_pid:
+            leave(run)
+    except Exception as error:
+        try:
+            run.log.error(f"internal error after the program's end: {type(error).__name__}: {error}")
+        except Exception:  # no memory to say it
+            pass
+
+
+def leave(run: Run) -> None:
+    """End what is left, of the program or of commands before it."""
+    if run.settings.grace and (run.program_pid or run.settings.setup or run.settings.before) and run.is_somebody_left():
+        from pyinit.supervise import drain
+
+        drain.drain(run)
+
+
+def failed(error: Exception, run: "Run | None", name: str) -> int:
+    """Say in one line why the program was not started. Returns the exit status."""
+    try:
+        from pyinit.tell import failure
+
+        events = run.events if run and run.watched else None
+        return failure.tell(error, run.settings if run else None, events, name)
+    except Exception:  # no memory, or no file any more
+        posix.write(2, b"pyinit: %s\n" % (str(error) or "no memory").encode("ascii", "backslashreplace"))
+        return 1
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What all tests share: pyinit built once for each interpreter."""
 
+import collections
 import os
 import shutil
 import signal
@@ -11,20 +12,50 @@ from pathlib import Path
 
 import pytest
 
-from tests.identity_support import Etc
+from tests.container.engines import SHARED, Daemon
 from tests.support import REPOSITORY, Pyinit, interpreters, require_namespaces
+from tests.support.identity import Etc
 
 INTERPRETERS = interpreters()
 
 # They run the tests of the core once more elsewhere, which takes minutes.
-collect_ignore = [] if os.environ.get("PYINIT_LONG") == "1" else ["test_architectures.py", "test_musl.py"]
+LONG = ["test_architectures.py", "test_architectures_standalone.py", "test_musl.py"]
+collect_ignore = [] if os.environ.get("TESTS_PYINIT_LONG") == "1" else LONG
 
 
-def pytest_configure() -> None:
-    """A shell without job control ignores INT and QUIT for what it runs in the background (POSIX, 2.11), nohup HUP."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--engine", choices=["docker", "podman", "all"], help="the containers' engine; by default, each that is there"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Undo what a shell without job control does to what it runs in the background, and name a directory for dockerd.
+
+    It ignores INT and QUIT for that (POSIX, 2.11), nohup HUP. The directory is what the workers have in common.
+    """
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    if SHARED not in os.environ:
+        os.environ[SHARED] = tempfile.mkdtemp(prefix="pyinit-tests-", dir="/var/tmp")
+        config.add_cleanup(Daemon(Path(os.environ[SHARED])).stop)  # the workers, which have the variable, have ended
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: "list[pytest.Item]") -> None:
+    """Containers first, then the files with the most tests: at the end no worker is left alone with a long file."""
+    tests = collections.Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.get_closest_marker("container") is None, -tests[item.path], item.path))
+
+
+@pytest.fixture
+def require_root() -> None:
+    if os.geteuid() == 0:
+        return
+    if os.environ.get("TESTS_PYINIT_REQUIRE_CONTAINERS") == "1":
+        pytest.fail("changing owners needs root")
+    pytest.skip("changing owners needs root")
 
 
 @pytest.fixture(scope="session")

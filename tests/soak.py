@@ -25,7 +25,8 @@ import click
 import pytest
 
 from pyinit.ctl import zipapp
-from tests.container.support import Container, Containers, Podman, base_image
+from tests.container.engines import SHARED, Daemon, Engine, Podman, shared_daemon
+from tests.container.support import Container, Containers, base_image
 from tests.support import DEADLINE, Pyinit, Run, children, probe, wait_until
 from tests.test_footprint import private_dirty
 
@@ -40,6 +41,8 @@ ORDINARY = [
     signal.SIGCONT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGURG, signal.SIGXCPU, signal.SIGVTALRM,
     signal.SIGPROF, signal.SIGWINCH, signal.SIGIO, signal.SIGPWR,
 ]  # fmt: skip
+# The first stop, such as INT, has more to do than others: five seconds after it pyinit says who is still there.
+STOP_IS_OVER = 6.0  # seconds
 # What is queued: each one counts.
 REAL_TIME = list(range(signal.SIGRTMIN, signal.SIGRTMAX + 1))
 
@@ -123,6 +126,9 @@ class Service:
         """Start all threads, once the program is ready."""
         self._reader = self._load.start(f"{self._name}: reading", self._read)
         wait_until(lambda: self._bursts >= 0 or self._load.stop.is_set(), "the program is ready")
+        if not self._load.stop.is_set():
+            self._sent[signal.SIGINT] += 1
+            self._run.send(signal.SIGINT)
         for work in (self._send, self._execute, self._watch):
             self._threads.append(self._load.start(f"{self._name}:{work.__name__.replace('_', ' ')}", work))
 
@@ -194,7 +200,7 @@ class Service:
 
     def _watch(self) -> None:
         pid = self._run.pid
-        next_sample = 0.0
+        next_sample = time.monotonic() + STOP_IS_OVER
         while not self._load.stop.wait(0.05):
             for child, age in self._zombies.look().items():
                 if age > ZOMBIE_LIMIT:
@@ -236,7 +242,7 @@ class Restarts:
             self._wait_for_lines(container, "ready", self._restarts + 1)
             self._execute(container)
             began = time.monotonic()
-            container.podman("restart", "--time", "10", container.name)
+            container.engine("restart", "--time", "10", container.name)
             self._slowest = max(self._slowest, time.monotonic() - began)
             self._restarts += 1
             self._wait_for_lines(container, "TERM", self._restarts)
@@ -272,17 +278,33 @@ class Restarts:
 
 
 @contextlib.contextmanager
-def made_containers(directory: Path, file: Path) -> "Iterator[Containers]":
-    podman = Podman(directory)
-    containers = Containers(podman, base_image(podman), file)
-    try:
-        yield containers
-    finally:
-        containers.remove()
+def made_engine(name: str, directory: Path) -> "Iterator[Engine]":
+    """Podman, or Docker: the daemon of the tests that this is a part of, or one of its own."""
+    if name == "podman":
+        yield Podman(directory)
+    elif SHARED in os.environ:
+        yield shared_daemon().docker
+    else:
+        daemon = Daemon(Path(tempfile.mkdtemp(prefix="pyinit-soak-", dir="/var/tmp")))
+        try:
+            daemon.start()
+            yield daemon.docker
+        finally:
+            daemon.stop()
 
 
-def soak(seconds: float, with_containers: bool) -> "dict[str, Any]":
-    """All of it for so long. Returns the figures, `problems` among them."""
+@contextlib.contextmanager
+def made_containers(engine: str, directory: Path, file: Path) -> "Iterator[Containers]":
+    with made_engine(engine, directory) as made:
+        containers = Containers(made, base_image(made), file)
+        try:
+            yield containers
+        finally:
+            containers.remove()
+
+
+def soak(seconds: float, engine: "str | None") -> "dict[str, Any]":
+    """All of it for so long, with containers of an engine or without. Returns the figures, `problems` among them."""
     load = Load()
     restarts = None
     with contextlib.ExitStack() as stack:
@@ -299,8 +321,8 @@ def soak(seconds: float, with_containers: bool) -> "dict[str, Any]":
                 )
             )
             services[name] = Service(name, run, load)
-        if with_containers:
-            restarts = Restarts(stack.enter_context(made_containers(directory, pyinit.file)), load)
+        if engine:
+            restarts = Restarts(stack.enter_context(made_containers(engine, directory, pyinit.file)), load)
         began = time.monotonic()
         try:
             for service in services.values():
@@ -345,9 +367,10 @@ def summary(figures: "dict[str, Any]") -> str:
 @click.command(help=__doc__)
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), default=20, show_default=True)
 @click.option("--output", type=click.Path(dir_okay=False), help="Write the figures there.  [default: standard output]")
-@click.option("--no-containers", is_flag=True, help="Leave out the restarts, for which podman is needed.")
-def main(minutes: float, output: "str | None", no_containers: bool) -> None:
-    figures = soak(minutes * 60, not no_containers)
+@click.option("--engine", type=click.Choice(["podman", "docker"]), default="podman", show_default=True)
+@click.option("--no-containers", is_flag=True, help="Leave out the restarts, for which an engine is needed.")
+def main(minutes: float, output: "str | None", engine: str, no_containers: bool) -> None:
+    figures = soak(minutes * 60, None if no_containers else engine)
     text = json.dumps(figures, indent=2) + "\n"
     if output:
         Path(output).write_text(text)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from coverage import CoverageData
 
-from pyinit import drain, supervisor
+from pyinit.supervise import drain, loop
 from tests.conftest import short
 from tests.coverage.plugin import write
 from tests.support import REPOSITORY, Pyinit, require_namespaces, wait_until, waits_for_signals
@@ -49,12 +49,12 @@ def body(function: object) -> "set[int]":
 
 def test_what_ran_is_covered_and_what_did_not_is_not(measured: Pyinit, steps: Path) -> None:
     assert measured.run("--", "sh", "-c", "exit 7") == (7, "", "")
-    covered = lines_of("pyinit/supervisor.py", steps)
-    assert covered & body(supervisor.Supervisor.reap)
-    assert not covered & body(supervisor.Supervisor.survive)
-    assert not lines_of("pyinit/drain.py", steps)
+    covered = lines_of("pyinit/supervise/loop.py", steps)
+    assert covered & body(loop.reap)
+    assert not covered & body(loop.survive)
+    assert not lines_of("pyinit/supervise/drain.py", steps)
     assert measured.run("--grace", "1", "--", "sh", "-c", "sleep 60 & exit 8")[:2] == (8, "")
-    assert lines_of("pyinit/drain.py", steps) & body(drain.run)
+    assert lines_of("pyinit/supervise/drain.py", steps) & body(drain.drain)
 
 
 def test_an_init_that_is_killed_has_recorded_what_it_did(measured: Pyinit, steps: Path) -> None:
@@ -62,7 +62,7 @@ def test_an_init_that_is_killed_has_recorded_what_it_did(measured: Pyinit, steps
         wait_until(lambda: waits_for_signals(run.pid), "pyinit waits")
         os.kill(run.pid, signal.SIGKILL)
         run.process.wait(timeout=30)
-    assert lines_of("pyinit/supervisor.py", steps) & body(supervisor.Supervisor.run)
+    assert lines_of("pyinit/supervise/loop.py", steps) & body(loop.supervise)
 
 
 def test_without_the_directory_it_only_runs(measured: Pyinit, steps: Path) -> None:

@@ -31,21 +31,23 @@ def wheel(built: "dict[str, Path]") -> Path:
 def test_the_wheel_has_the_package_and_says_what_it_needs(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-        information = f"pyinit-{__version__}.dist-info"
+        information = f"pyinit_container-{__version__}.dist-info"
         metadata = archive.read(f"{information}/METADATA").decode()
         commands = archive.read(f"{information}/entry_points.txt").decode()
-    assert wheel.name == f"pyinit-{__version__}-py3-none-any.whl"
+    assert wheel.name == f"pyinit_container-{__version__}-py3-none-any.whl"
     assert {"pyinit/__main__.py", "pyinit/py.typed", "pyinit/ctl/__main__.py"} <= set(names)
     assert [name for name in names if name.endswith("LICENSE")]
-    assert not [name for name in names if not name.startswith(("pyinit/", information)) or "test" in name]
+    manuals = f"pyinit_container-{__version__}.data/data/share/man/man1/"
+    assert [name for name in names if name.startswith(manuals)] == [f"{manuals}pyinit.1", f"{manuals}pyinitctl.1"]
+    assert not [name for name in names if not name.startswith(("pyinit/", information, manuals)) or "test" in name]
     needed = [line for line in metadata.splitlines() if line.startswith("Requires-Dist: ") and "extra" not in line]
-    assert [line.split()[1].partition(">")[0] for line in needed] == ["click", "psutil"]
+    assert [line.split()[1].partition(">")[0] for line in needed] == ["click", "psutil", "rich"]
     assert "pyinit = pyinit.__main__:main" in commands
     assert "pyinitctl = pyinit.ctl.__main__:main" in commands
 
 
 def test_the_sdist_has_what_builds_and_tests_it_and_no_more(built: "dict[str, Path]") -> None:
-    root = f"pyinit-{__version__}"
+    root = f"pyinit_container-{__version__}"
     with tarfile.open(built["sdist"]) as archive:
         members = {member.name: member for member in archive}
         owners = {(member.uid, member.gid, member.uname) for member in archive}
@@ -58,8 +60,9 @@ def test_the_sdist_has_what_builds_and_tests_it_and_no_more(built: "dict[str, Pa
         "tests/conftest.py",
         "stubs/_signal.pyi",
     } <= names
-    kept = {"CHANGELOG.md", "LICENSE", "README.md", "PKG-INFO", "pyproject.toml", ".gitignore"}
-    kept |= {".ci", ".github", "benchmarks", "docker", "pyinit", "stubs", "tests", "tools"}
+    kept = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"}
+    kept |= {"Dockerfile", "PKG-INFO", "pyproject.toml", ".gitignore"}
+    kept |= {".ci", ".github", "benchmarks", "docker", "docs", "pyinit", "stubs", "tests", "tools"}
     assert {name.partition("/")[0] for name in names} == kept
     assert not [
         name for name in names if "__pycache__" in name or (name.startswith("docker/") and name.endswith("/pyinit"))
@@ -70,7 +73,7 @@ def test_the_sdist_has_what_builds_and_tests_it_and_no_more(built: "dict[str, Pa
 
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])
 def test_the_installed_commands_work(built: "dict[str, Path]", tmp_path: Path, kind: str) -> None:
-    """In an environment that has click, psutil and hatchling from the one that runs the tests."""
+    """In an environment that has click, psutil, rich and hatchling from the one that runs the tests."""
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True, stdin=subprocess.DEVNULL)
     (libraries,) = environment.glob("lib/python3*/site-packages")
@@ -83,6 +86,9 @@ def test_the_installed_commands_work(built: "dict[str, Path]", tmp_path: Path, k
     code = "import pyinit; print(pyinit.__file__)"
     where = subprocess.check_output([environment / "bin/python", "-c", code], text=True, cwd=tmp_path).strip()
     assert where == str(libraries / "pyinit/__init__.py")
+    assert (
+        environment / "share/man/man1/pyinit.1"
+    ).is_file()  # where man looks for what is found in PATH (man 1 manpath)
     run = subprocess.run([environment / "bin/pyinit", "--", "sh", "-c", "exit 7"], capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (7, "")
     file = tmp_path / "file"

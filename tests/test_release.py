@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -14,36 +15,46 @@ import pytest
 import yaml
 
 from pyinit import __version__
-from tests.support import REPOSITORY
+from pyinit.ctl import standalone
+from tests.support import REPOSITORY, interpreters
+from tests.support import standalone as built
 
 WORKFLOWS = sorted((REPOSITORY / ".github/workflows").glob("*.yml"))
 ZIPAPPS = {f"pyinit-{__version__}-usr": "/usr/bin/python3", f"pyinit-{__version__}-usr-local": "/usr/local/bin/python3"}
-PACKAGES = {f"pyinit-{__version__}-py3-none-any.whl", f"pyinit-{__version__}.tar.gz"}
+STANDALONE = f"pyinit-{__version__}-linux-{'arm64' if platform.machine() == 'aarch64' else 'amd64'}"
+PYZ = f"pyinitctl-{__version__}.pyz"
+PACKAGES = {f"pyinit_container-{__version__}-py3-none-any.whl", f"pyinit_container-{__version__}.tar.gz"}
+MANUALS = {"pyinit.1", "pyinitctl.1"}
 DATE = "1700000000"  # 2023-11-14T22:13:20Z
 
+pytestmark = pytest.mark.timeout(400)  # a release compiles the standalone file, and is made four times
 
-def make(directory: "Path | str", root: Path = REPOSITORY, **variables: str) -> "subprocess.CompletedProcess[str]":
+
+def make(
+    directory: "Path | str", *files: "Path | str", root: Path = REPOSITORY, **variables: str
+) -> "subprocess.CompletedProcess[str]":
     environment = {**os.environ, "PYINIT_RELEASE_PYTHON": sys.executable, "SOURCE_DATE_EPOCH": DATE, **variables}
-    command = [str(root / "tools/release"), str(directory)]
+    command = [str(root / "tools/release"), str(directory), *files]
     return subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("release") / "new"
+    built.content()  # or this skips: what the standalone file is built of is not here
     done = make(directory)
     assert done.returncode == 0, done.stderr
     return directory
 
 
 def test_it_has_every_file_and_their_checksums_are_right(release: Path) -> None:
-    described = {*ZIPAPPS, *PACKAGES}
+    described = {*ZIPAPPS, *PACKAGES, STANDALONE, PYZ}
     bills = {f"{name}.cdx.json" for name in described}
-    assert {path.name for path in release.iterdir()} == described | bills | {"SHA256SUMS"}
+    assert {path.name for path in release.iterdir()} == described | bills | MANUALS | {"SHA256SUMS"}
     done = subprocess.run(
         ["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=release, capture_output=True, text=True
     )
-    assert (done.returncode, done.stdout.count(": OK\n")) == (0, len(described | bills))
+    assert (done.returncode, done.stdout.count(": OK\n")) == (0, len(described | bills | MANUALS))
 
 
 @pytest.mark.parametrize("name", ZIPAPPS)
@@ -56,7 +67,54 @@ def test_the_zipapps_are_intact_and_for_where_python_is(release: Path, name: str
     assert (run.returncode, run.stderr) == (7, "")
 
 
-@pytest.mark.parametrize("name", [*ZIPAPPS, *sorted(PACKAGES)])
+def test_the_standalone_file_is_what_its_sources_make(release: Path) -> None:
+    command = [sys.executable, "-m", "pyinit.ctl", "build", "--check", str(release / STANDALONE), "--json"]
+    found = json.loads(subprocess.check_output(command, cwd=REPOSITORY))
+    assert (found["intact"], found["version"], found["same_sources"]) == (True, __version__, True)
+    assert found["unproven"] == ""
+    run = subprocess.run([release / STANDALONE, "-qq", "--", "sh", "-c", "exit 7"], capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (7, "")
+
+
+def test_the_bill_of_materials_of_the_standalone_file_names_all_that_is_linked(release: Path) -> None:
+    bill: "dict[str, Any]" = json.loads((release / f"{STANDALONE}.cdx.json").read_text())
+    made_of = standalone.read_mark((release / STANDALONE).read_bytes())
+    assert made_of
+    found = {each["name"]: (each["version"], each["licenses"]) for each in bill["components"]}
+    assert found["cpython"] == (made_of["python"], [{"license": {"id": "Python-2.0.1"}}])
+    assert found["glibc"] == (made_of["c_library"].split()[1], [{"license": {"id": "LGPL-2.1-or-later"}}])
+    assert found["libgcc"][1] == [{"expression": "GPL-3.0-or-later WITH GCC-exception-3.1"}]
+    assert len(found) == 3
+    needed = {each["ref"]: each.get("dependsOn", []) for each in bill["dependencies"]}[STANDALONE]
+    assert set(needed) == {each["bom-ref"] for each in bill["components"]}
+
+
+def test_a_standalone_file_of_another_architecture_goes_in(release: Path, tmp_path: Path) -> None:
+    data = (release / STANDALONE).read_bytes()
+    (tmp_path / "other").write_bytes(
+        built.forged(data, f'"machine": "{platform.machine()}'.encode(), b'"machine": "riscv64')
+    )
+    done = make(tmp_path / "new", tmp_path / "other")
+    assert done.returncode == 0, done.stderr
+    name = f"pyinit-{__version__}-linux-riscv64-linux-gnu"
+    assert (tmp_path / "new" / name).read_bytes() == (tmp_path / "other").read_bytes()
+    assert (tmp_path / "new" / f"{name}.cdx.json").exists()
+    assert contents(release).items() - contents(tmp_path / "new").items() == {
+        ("SHA256SUMS", hashlib.sha256((release / "SHA256SUMS").read_bytes()).hexdigest())
+    }
+
+
+def test_a_standalone_file_that_is_damaged_or_of_other_sources_is_no_release(release: Path, tmp_path: Path) -> None:
+    data = (release / STANDALONE).read_bytes()
+    for content in (data[:-2], built.forged(data, b'"sources": "', b'"sources": "0'), b"#!/bin/sh\n"):
+        (tmp_path / "other").write_bytes(content)
+        done = make(tmp_path / "new", tmp_path / "other")
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+        assert "is no intact standalone file of these sources" in done.stderr
+        assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", [*ZIPAPPS, *sorted(PACKAGES), PYZ])
 def test_the_bill_of_materials_names_the_file_and_what_it_needs(release: Path, name: str) -> None:
     """tools/release has held it against the schema of CycloneDX."""
     bill: "dict[str, Any]" = json.loads((release / f"{name}.cdx.json").read_text())
@@ -66,19 +124,42 @@ def test_the_bill_of_materials_names_the_file_and_what_it_needs(release: Path, n
     content = hashlib.sha256((release / name).read_bytes()).hexdigest()
     assert described["hashes"] == [{"alg": "SHA-256", "content": content}]
     needed = {each["ref"]: each.get("dependsOn", []) for each in bill["dependencies"]}[name]
-    assert [re.sub("@.*", "", each) for each in needed] == (
-        ["pkg:pypi/click", "pkg:pypi/psutil"] if name in PACKAGES else []
-    )
-    assert {each["bom-ref"] for each in bill.get("components", [])} == set(needed)
+    libraries = IN_PYZ if name == PYZ else ["click", "psutil", "rich"] if name in PACKAGES else []
+    assert [re.sub("@.*", "", each) for each in needed] == [f"pkg:pypi/{each}" for each in libraries]
+    below = {f"pkg:pypi/{each}" for each in (IN_PYZ if libraries else [])}
+    assert {re.sub("@.*", "", each["bom-ref"]) for each in bill.get("components", [])} >= below
+
+
+IN_PYZ = ["click", "markdown-it-py", "mdurl", "pygments", "rich"]
+
+
+@pytest.mark.parametrize("python", interpreters().values(), ids=interpreters())
+def test_the_pyz_runs_alone_with_every_python(release: Path, tmp_path: Path, python: str) -> None:
+    """Without site-packages, so without psutil. What it builds is what is built here."""
+
+    def run(*words: str) -> str:
+        command = [python, "-IS", str(release / PYZ), *words]
+        done = subprocess.run(command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, ""), words
+        return str(done.stdout)
+
+    assert run("--version") == f"{PYZ} {__version__}\n"
+    assert f"{PYZ} tree" in run("tree")
+    assert "psutil is not installed" in run("top", "-n", "1")
+    assert "README.md" in run("lab", "write", "workshop")
+    run("build", "--python", "/usr/bin/python3", "--output", "pyinit")
+    command = [sys.executable, "-m", "pyinit.ctl", "build", "--python", "/usr/bin/python3", "-o", f"{tmp_path}/other"]
+    subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)
+    assert (tmp_path / "pyinit").read_bytes() == (tmp_path / "other").read_bytes()
 
 
 def test_it_is_made_byte_for_byte_again_from_its_own_sdist(release: Path, tmp_path: Path) -> None:
     """Elsewhere, with another time zone, language, umask, and order of hashes, and without a repository around it."""
-    subprocess.run(["tar", "-xf", release / f"pyinit-{__version__}.tar.gz", "-C", tmp_path], check=True)
-    root = tmp_path / f"pyinit-{__version__}"
+    subprocess.run(["tar", "-xf", release / f"pyinit_container-{__version__}.tar.gz", "-C", tmp_path], check=True)
+    root = tmp_path / f"pyinit_container-{__version__}"
     before = os.umask(0o077)
     try:
-        done = make(tmp_path / "again", root, TZ="Pacific/Auckland", LC_ALL="C", PYTHONHASHSEED="7")
+        done = make(tmp_path / "again", root=root, TZ="Pacific/Auckland", LC_ALL="C", PYTHONHASHSEED="7")
     finally:
         os.umask(before)
     assert done.returncode == 0, done.stderr

@@ -21,6 +21,7 @@ import pytest
 
 from pyinit.ctl import zipapp
 from tests.conftest import INTERPRETERS, short
+from tests.start.test_terminal import CONTAINER, PROMPT, READS_A_WORD, in_background, in_shell, suspend, the_pyinit_of
 from tests.support import (
     Pyinit,
     Run,
@@ -32,9 +33,8 @@ from tests.support import (
     state,
     wait_until,
 )
-from tests.test_terminal import CONTAINER, PROMPT, READS_A_WORD, in_background, in_shell, suspend, the_pyinit_of
 
-LONG = os.environ.get("PYINIT_LONG") == "1"
+LONG = os.environ.get("TESTS_PYINIT_LONG") == "1"
 
 # What no start of an interpreter reads.
 NOT_COPIED = ("test", "*-packages", "idlelib", "tkinter", "ensurepip", "lib2to3", "config-*", "*.a", "*.opt-?.pyc")
@@ -49,21 +49,21 @@ class Installed:
     def __init__(self, directory: Path, how: str) -> None:
         self._directory = directory
         self._how = how
-        self._libraries = directory / "lib"
+        self.libraries = directory / "lib"
         self.file = directory / "pyinit"
         self.mark = directory.with_name("was-read")
         # What the kernel makes of pyinit's first line; the loader finds the libraries in the copy.
         self.python = (str(directory / "bin" / "python3"), zipapp.OPTIONS + zipapp.LINE_1)
-        self.environment = {"LD_LIBRARY_PATH": str(self._libraries), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+        self.environment = {"LD_LIBRARY_PATH": str(self.libraries), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
     def install(self, python: str, source_only: bool) -> None:
         """Copy all of it, and build pyinit's file."""
         script = "import os, sys; print(os.path.realpath(sys.executable), os.path.dirname(os.__file__), sep='\\n')"
         executable, library = subprocess.check_output([python, "-ISc", script], text=True).splitlines()
         ignored = shutil.ignore_patterns(*NOT_COPIED)
-        shutil.copytree(library, self._libraries / Path(library).name, ignore=ignored, symlinks=True)
+        shutil.copytree(library, self.libraries / Path(library).name, ignore=ignored, symlinks=True)
         for path in re.findall(r"=> (/\S+)", subprocess.check_output(["ldd", executable], text=True)):
-            shutil.copy(path, self._libraries)
+            shutil.copy(path, self.libraries)
         (self._directory / "bin").mkdir()
         shutil.copy(executable, self.python[0])
         zipapp.build(self.file, python, source_only)
@@ -86,7 +86,7 @@ class Installed:
         trap.write_text(f"#!/bin/sh\n': ' >{self.mark}\nopen({str(self.mark)!r}, 'a').close()\n")
         trap.chmod(0o755)
         for path in [path for path in self._directory.rglob("*") if path.is_file() and not path.is_symlink()]:
-            if path.parent == self._libraries and "libpython" not in path.name:
+            if path.parent == self.libraries and "libpython" not in path.name:
                 path.unlink()
             else:
                 os.link(trap, f"{path}.new")
@@ -146,7 +146,7 @@ def events_of(journal: Path) -> "list[str]":
 
 # Makes an orphan at each USR1; ignores TERM; ends with 7 on USR2, leaving behind a process that ignores TERM, too.
 PROGRAM = """
-trap 'echo usr1; (exit 3 &)' USR1
+trap '(exit 3 &); echo usr1' USR1
 trap '' TERM
 trap 'sleep 1000 & exit 7' USR2
 echo ready
@@ -161,11 +161,12 @@ def test_a_plain_start_forwards_reaps_warns_and_drains(installed: Installed) -> 
         installed.take_away()
         run.send(signal.SIGUSR1)
         run.wait_for("usr1\n")
-        wait_until(lambda: "Z" not in map(state, children(run.pid)), "the orphan is reaped")
+        program = min(children(run.pid))
+        wait_until(lambda: children(run.pid) == [program], "the orphan is reaped")
         run.send(signal.SIGTERM)
         run.wait_for(r"pyinit: the program \(pid \d+\) ignores SIGTERM\n")
         run.send(signal.SIGUSR2)
-        run.wait_for("pyinit: the program has left 1 process: TERM now, KILL in 10 s\n")
+        run.wait_for(r"pyinit: the program has left 1 process: \d+ \(\w+\); TERM now, KILL in \d\.\d s\n")
         run.send(signal.SIGTERM)
         status, output, _ = run.finish()
     assert status == 7
@@ -205,6 +206,9 @@ def test_the_journal_the_log_and_rewriting(installed: Installed, tmp_path: Path)
     assert status == 9
     assert "internal error" not in output
     assert {"start", "spawn", "signal", "forwarded", "reaped", "drain", "killed", "ended"} == set(events_of(journal))
+    events = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert all("max_rss" in event for event in events if event["event"] == "reaped")
+    assert events[-1]["own"]["max_rss"] > 1 << 20
 
 
 def test_stop_timeout(installed: Installed) -> None:
@@ -232,7 +236,9 @@ def test_orphans_that_are_to_end(installed: Installed) -> None:
 
 
 def test_wait_all(installed: Installed) -> None:
-    program = "setsid sh -c 'trap \"echo got usr1; exit\" USR1; echo ready; while :; do sleep 0.05; done' & "
+    program = (
+        'setsid sh -c \'trap "" TERM; trap "echo got usr1; exit" USR1; echo ready; while :; do sleep 0.05; done\' & '
+    )
     with installed.start(
         "--wait-all", "--", "sh", "-c", f"{program} trap 'exit 5' TERM; while :; do wait; done"
     ) as run:
@@ -325,14 +331,15 @@ def test_commands_run_after_the_program(installed: Installed, user: "list[str]")
         run.send(signal.SIGTERM)
         status, output, _ = run.finish()
     assert status == 7
-    assert output.splitlines()[1:] == [
+    *lines, last = output.splitlines()[1:]
+    assert re.fullmatch(r"pyinit: the program has left 1 process: \d+ \(\w+\); TERM now, KILL in \d\.\d s", last)
+    assert lines == [
         "after 7",
         "pyinit: --after ['false']: status 1",
         "pyinit: cannot run ['no-such-command']: 'no-such-command' not found",
         "pyinit: --after ['no-such-command']: status 127",
         "pyinit: cannot run ['/etc/passwd']: Permission denied",
         "pyinit: --after ['/etc/passwd']: status 126",
-        "pyinit: the program has left 1 process: TERM now, KILL in 10 s",
     ]
 
 

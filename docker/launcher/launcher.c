@@ -48,13 +48,17 @@ int main(int argc, char **argv)
        and the interpreter. pyinit takes the dots away for its program, which is no more privileged than the caller. */
     while (environ[count])
         count++;
-    char **variables = calloc(count + 3, sizeof *variables);
-    if (!variables || asprintf(&variables[0], "PYINIT_LAUNCHED_AS=%s", argv[0]) < 0)
+    char **variables = calloc(count + 2, sizeof *variables);
+    char **words = calloc((size_t)argc + 2, sizeof *words);
+    /* What no variable can say: pyinit's first word. Of a script's name the kernel makes its path. */
+    if (!variables || !words || asprintf(&words[1], "--launched-as=%s", argv[0]) < 0)
         return refuse("no memory", "");
-    variables[1] = path;
+    words[0] = argv[0];
+    memcpy(words + 2, argv + 1, (size_t)(argc - 1) * sizeof *words);
+    variables[0] = path;
     for (size_t i = 0; i < count; i++)
-        if (asprintf(&variables[i + 2], ".%s", environ[i]) < 0)
+        if (asprintf(&variables[i + 1], ".%s", environ[i]) < 0)
             return refuse("no memory", "");
-    execve(PYINIT, argv, variables);
+    execve(PYINIT, words, variables);
     return refuse("cannot start " PYINIT ": ", strerror(errno));
 }

@@ -1,6 +1,7 @@
 """A container as its processes show it: which belong to it, who is PID 1, which is the program, what stands between."""
 
 import os
+import re
 import signal
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,8 @@ from pyinit.ctl.proc import Process
 SHELLS = ("ash", "bash", "dash", "ksh", "mksh", "sh", "yash", "zsh")
 
 LONGEST_NAME = 60  # characters of a command in a message
+
+_COMMAND_OPTION = re.compile(r"-\w*c\w*")  # of a shell, alone or among others: -c, -ec
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Container:
     level: int  # how many PID namespaces it is below that of /proc
     processes: "dict[int, Process]"  # by their numbers in /proc
     pid1: Process
+    told_stop: int = 0  # what the engine stops it by, where somebody has told us; otherwise 0
 
     def number(self, process: Process) -> int:
         """What a process is called inside."""
@@ -43,35 +47,78 @@ class Container:
 
     def children(self, process: Process) -> "list[Process]":
         """In the order in which they were started."""
-        below = [each for each in self.processes.values() if each.parent == process.pid]
-        return sorted(below, key=lambda each: (each.started, each.pid))
+        return self._by_parent.get(process.pid, [])
+
+    def below(self, process: Process) -> "list[Process]":
+        """All that descends from a process, each behind its parent."""
+        found = list(self.children(process))
+        for each in found:  # which grows
+            found += self.children(each)
+        return found
 
     def named(self, process: Process) -> str:
         """What a message calls a process: its number inside, and its command."""
         return f"{self.number(process)} ({brief(process)})"
 
     @cached_property
+    def _by_parent(self) -> "dict[int, list[Process]]":
+        found: "dict[int, list[Process]]" = {}
+        for each in sorted(self.processes.values(), key=lambda each: (each.started, each.pid)):
+            found.setdefault(each.parent, []).append(each)
+        return found
+
+    @cached_property
+    def init(self) -> "Init | None":
+        """What PID 1 is, if it is an init."""
+        return recognise_pid1(self.pid1, bool(self.children(self.pid1)))
+
+    @property
+    def expected_stop(self) -> int:
+        """What pyinit was told that the engine stops it by; otherwise 0."""
+        return self.init.settings.stop_signal if self.init and self.init.settings else 0
+
+    @property
+    def stop_signal(self) -> int:
+        """What the engine stops it by: TERM where nobody says anything."""
+        return self.told_stop or self.expected_stop or signal.SIGTERM
+
+    @cached_property
     def chain(self) -> "list[Link]":
         """PID 1, and what was started from it one after the other up to the program, which is the last.
 
-        PID 1 may itself be the program. An init has started the oldest of its children; what came later was adopted. A
-        shell has started, and waits for, the youngest.
+        PID 1 may itself be the program. A shell is one only for a signal that it has a trap for: what counts is the
+        engine's stop, as each init passes it on.
         """
-        links = [Link(self.pid1, recognise_pid1(self.pid1, bool(self.children(self.pid1))))]
+        links, number = [Link(self.pid1, self.init)], self.stop_signal
         while True:
             last = links[-1]
-            living = [each for each in self.children(last.process) if not each.is_zombie]
-            if living and last.init and last.init.runs_one_program:
-                links.append(Link(living[0], recognise(living[0])))
-            elif living and not last.init and is_shell_between(last.process):
-                links.append(Link(living[-1], recognise(living[-1])))
-            else:
+            following = self._started_by(last, number)
+            if following is None:
                 return links
+            links.append(Link(following, recognise(following)))
+            number = last.init.forwarded(number) if last.init else number
 
-    @property
-    def init(self) -> "Init | None":
-        """What PID 1 is, if it is an init."""
-        return self.chain[0].init
+    def _started_by(self, link: Link, number: int) -> "Process | None":
+        """Whom an init, or a shell that has no trap for a signal, has started and waits for: a shell the youngest."""
+        living = [each for each in self.children(link.process) if not each.is_zombie]
+        if link.init:
+            return self._program_of(link, link.init, living) if link.init.runs_one_program else None
+        return living[-1] if living and is_shell_between(link.process, number) else None
+
+    def _program_of(self, link: Link, init: Init, living: "list[Process]") -> "Process | None":
+        """The oldest child of an init: what came later was adopted.
+
+        What pyinit's --before has left is older. But pyinit's program leads a process group, which an orphan seldom
+        does, and a session only if pyinit was asked for that; of several it is what pyinit was told to run.
+        """
+        if init.name != "pyinit":
+            return living[0] if living else None
+        found = [each for each in living if self.group(each) == self.number(each)]
+        if init.settings is None:
+            return found[0] if found else None
+        program, session = init.settings.program, self.session(link.process)
+        found = [each for each in found if init.settings.session or self.session(each) == session]
+        return min(found, key=lambda each: each.command[-len(program) :] != program, default=None)
 
     @property
     def program(self) -> Process:
@@ -90,11 +137,15 @@ class Container:
         own_group = self.group(self.pid1)
         return [each for each in below if self.group(each) not in (own_group, self.number(each))]
 
+    @cached_property
+    def adopted_pids(self) -> "frozenset[int]":
+        return frozenset(each.pid for each in self.adopted)
+
 
 def command_line(process: Process) -> str:
     """A command line for people; pyinit's is without the interpreter and its code, which nobody has written."""
     words = process.command[2:] if is_zipapp(process.command) else process.command
-    return shown(words) or process.name
+    return shown(words) or shown((process.name,))
 
 
 def brief(process: Process) -> str:
@@ -103,28 +154,47 @@ def brief(process: Process) -> str:
     return command if len(command) <= LONGEST_NAME else command[: LONGEST_NAME - 1] + "…"
 
 
-def is_shell_between(process: Process) -> bool:
-    """A shell that TERM ends (or, as PID 1, does not reach) without a word to what it runs: one without a trap."""
-    name = os.path.basename(process.command[0]).lstrip("-") if process.command else ""
-    return name in SHELLS and not proc.mask_of(signal.SIGTERM) & (process.caught | process.ignored)
+def is_shell(process: Process) -> bool:
+    return bool(process.command) and os.path.basename(process.command[0]).lstrip("-") in SHELLS
 
 
-def look(pid: "int | None") -> Container:
-    """The container that a process is in; without one, the container that we are in. Raises CannotLook."""
+def is_shell_between(process: Process, number: int) -> bool:
+    """A shell that a signal ends (or, as PID 1, does not reach) without a word to what it runs: one without a trap."""
+    return is_shell(process) and not (number and has_trap(process, number))
+
+
+def has_trap(shell: Process, number: int) -> bool:
+    """Whether a shell has a trap for a signal. INT it catches without one, too: then its command line has to tell, and
+    a script in a file, which does not, may have one."""
+    if number == signal.SIGINT and has_command_string(shell):
+        return any("trap" in word for word in shell.command)
+    return bool(proc.mask_of(number) & (shell.caught | shell.ignored))
+
+
+def has_command_string(shell: Process) -> bool:
+    """Whether what a shell runs is on its command line: sh -c."""
+    return any(map(_COMMAND_OPTION.fullmatch, shell.command[1:]))
+
+
+def look(pid: "int | None", told_stop: int = 0) -> Container:
+    """The container that a process is in; without one, the container that we are in. `told_stop`: what the engine stops
+    it by, if that is known. Raises CannotLook."""
     try:
         target = proc.read(pid or int(os.readlink("/proc/self")))
+    except PermissionError:  # hidepid=1 (man 5 proc)
+        raise CannotLook(f"--pid: /proc/{pid} may not be read; {more_rights()}") from None
     except OSError as error:
         raise CannotLook(f"/proc does not tell: {error.strerror}; is it mounted?") from None
     if target is None:
         raise CannotLook(f"--pid: there is no process {pid} here")
     level = len(target.numbers("NSpid")) - 1 if "NSpid" in target.status else 0
-    everyone = {each.pid: each for number in proc.pids() if (each := proc.read(number))}
+    everyone = {each.pid: each for each in proc.readable()}
     everyone.setdefault(target.pid, target)
     processes = everyone if level == 0 else members(everyone, target, level)
     pid1 = next((each for each in processes.values() if each.at("NSpid", level) == 1), None)
     if pid1 is None:
-        raise CannotLook(f"--pid: PID 1 of the PID namespace of {target.pid} is not to be found; {more_rights()}")
-    return Container(level, processes, pid1)
+        raise CannotLook(f"PID 1 of the PID namespace of {target.pid} is not to be found; {more_rights()}")
+    return Container(level, processes, pid1, told_stop)
 
 
 def members(everyone: "dict[int, Process]", target: Process, level: int) -> "dict[int, Process]":

@@ -1,16 +1,19 @@
-"""Processes as a tree of text, for `tree` and `top`."""
+"""Processes as a tree, for `tree` and `top`: who is below whom, and what /proc alone says of each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import click
+from rich.table import Table
+from rich.text import Text
 
-from pyinit import signal_names
-from pyinit.ctl import proc
+from pyinit.ctl import console, proc
 from pyinit.ctl.container import Container, command_line
 from pyinit.ctl.proc import Process, numbers_in
+from pyinit.tell import signal_names
 
-TITLES = ("PID", "S", "PGRP", "SID", "TTY", "SIGNALS", "COMMAND")
+TITLES = ("PID", "S", "PGRP", "SID", "TTY", "SIGNALS")
+LEFT = ("S", "TTY", "SIGNALS", "COMMAND")
+GAP = 2  # between two columns
 MANY = 24  # signals; whoever does the same about so many does it about all that matter
 
 LEAST_SIGNALS = 16  # characters of that column on a terminal, or a quarter: the command must have room
@@ -30,25 +33,52 @@ class Row:
     marks: "tuple[str, ...]"  # of "adopted", "zombie", "from outside", "new"
 
 
-def rows(container: Container, known: "frozenset[tuple[int, int]] | None" = None) -> "list[Row]":
-    """All processes, each below its parent. With the identities of those that are `known`, the others are new."""
+def rows(
+    container: Container,
+    known: "frozenset[tuple[int, int]] | None" = None,
+    wanted: "Iterable[Process] | None" = None,
+) -> "list[Row]":
+    """Processes, each below its parent: those that are `wanted` and all above them. With the identities of those that
+    are `known`, the others are new."""
+    shown = None if wanted is None else with_ancestors(container, wanted)
     first = container.pid1
     outside = [each for each in container.processes.values() if each.parent not in container.processes]
     tops = [first, *(each for each in outside if each is not first)]
-    return [row for top in tops for row in below(container, top, (), known)]
+    # Without recursion: a chain of processes may be longer than the interpreter's stack.
+    waiting: "list[tuple[Process, tuple[bool, ...]]]" = [
+        (top, ()) for top in reversed(tops) if shown is None or top.pid in shown
+    ]
+    found = []
+    while waiting:
+        process, last_of = waiting.pop()
+        found.append(row(container, process, known, last_of))
+        children = [each for each in container.children(process) if shown is None or each.pid in shown]
+        waiting += [(each, (*last_of, each is children[-1])) for each in reversed(children)]
+    return found
 
 
-def below(
-    container: Container, process: Process, last_of: "tuple[bool, ...]", known: "frozenset[tuple[int, int]] | None"
-) -> "Iterator[Row]":
-    yield Row(process, last_of, tuple(marks(container, process, known)))
-    children = container.children(process)
-    for child in children:
-        yield from below(container, child, (*last_of, child is children[-1]), known)
+def row(
+    container: Container,
+    process: Process,
+    known: "frozenset[tuple[int, int]] | None" = None,
+    last_of: "tuple[bool, ...]" = (),
+) -> Row:
+    return Row(process, last_of, tuple(marks(container, process, known)))
+
+
+def with_ancestors(container: Container, processes: "Iterable[Process]") -> "set[int]":
+    """The numbers of processes, and of all above them."""
+    found: "set[int]" = set()
+    for process in processes:
+        each: "Process | None" = process
+        while each and each.pid not in found:
+            found.add(each.pid)
+            each = container.processes.get(each.parent)
+    return found
 
 
 def marks(container: Container, process: Process, known: "frozenset[tuple[int, int]] | None") -> "Iterator[str]":
-    if process in container.adopted:
+    if process.pid in container.adopted_pids:
         yield "adopted"
     if process.is_zombie:
         yield "zombie"
@@ -64,31 +94,26 @@ def summary(found: "list[Row]") -> str:
     return f"{len(found)} processes, {counts['adopted']} adopted by PID 1, {counts['zombie']} {zombies}"
 
 
-def lines(container: Container, found: "list[Row]", branches: "tuple[str, ...]", width: int = 0) -> "list[str]":
-    """A line of titles, and one for each row; with a width they are cut to it. Colour is for click to keep or drop."""
-    table = [cells(container, row) for row in found]
-    if width:
-        room = max(LEAST_SIGNALS, width // 4)
-        table = [(*each[:-1], cut(each[-1], room)) for each in table]
-    widths = [max(map(len, column)) for column in zip(TITLES[:-1], *table)]
-    result = [click.style(cut(aligned(TITLES[:-1], widths) + TITLES[-1], width), bold=True)]
-    for row, texts in zip(found, table):
-        text = aligned(texts, widths) + branch(row.last_of, branches) + command(row)
-        result.append(click.style(cut(text, width), fg=colour(row)))
+def table(container: Container, found: "list[Row]", width: int) -> Table:
+    """What stands before the commands."""
+    result = console.columns(GAP, *TITLES, left=LEFT, cut={"SIGNALS": max(LEAST_SIGNALS, width // 4)})
+    for row in found:
+        process = row.process
+        numbers = (container.number(process), process.state, container.group(process), container.session(process))
+        result.add_row(*map(str, numbers), terminal(process.tty), Text(signals(process)))
     return result
 
 
-def cells(container: Container, row: Row) -> "tuple[str, ...]":
-    process = row.process
-    numbers = (container.number(process), process.state, container.group(process), container.session(process))
-    return (*map(str, numbers), terminal(process.tty), signals(process))
+def commands(found: "list[Row]", branches: "tuple[str, ...]") -> "list[Text]":
+    """The last column, with its title."""
+    return [Text("COMMAND", style="bold"), *(Text(branch(row.last_of, branches) + command(row)) for row in found)]
 
 
-def aligned(texts: "tuple[str, ...]", widths: "list[int]") -> str:
-    """Cells in columns, numbers to the right; with what separates the last from what comes."""
-    right = (True, False, True, True, False, False)
-    padded = [text.rjust(w) if r else text.ljust(w) for text, w, r in zip(texts, widths, right)]
-    return "  ".join(padded) + "  "
+def coloured(lines: "list[Text]", found: "list[Row]") -> "list[Text]":
+    """The lines of these rows behind one of titles."""
+    for line, row in zip(lines[1:], found):
+        line.stylize(colour(row))
+    return lines
 
 
 def branch(last_of: "tuple[bool, ...]", branches: "tuple[str, ...]") -> str:
@@ -104,16 +129,12 @@ def command(row: Row) -> str:
     return "".join(f"[{mark}] " for mark in row.marks) + command_line(row.process)
 
 
-def colour(row: Row) -> "str | None":
+def colour(row: Row) -> str:
     if "zombie" in row.marks:
         return "red"
     if "adopted" in row.marks:
         return "yellow"
-    return "green" if "new" in row.marks else None
-
-
-def cut(text: str, width: int) -> str:
-    return text if not width or len(text) <= width else text[: width - 1] + "…"
+    return "green" if "new" in row.marks else ""
 
 
 def signals(process: Process) -> str:

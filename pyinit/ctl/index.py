@@ -4,18 +4,19 @@ import contextlib
 import os
 import posix
 import stat
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import click
 
-from pyinit.ctl.options import json_option, write_json
+from pyinit.ctl.files import check_replaceable, name_beside
+from pyinit.ctl.options import json_option, working, write_json
 from pyinit.identity import accounts
-from pyinit.identity.index import FIRST_LINE, entries, open_trusted
-from pyinit.identity.own import DIRECTORY, Change, Directory, Walk, is_roots_alone, open_parent
+from pyinit.identity.matching.index import FIRST_LINE, entries, open_trusted
+from pyinit.identity.matching.walk import Change, Directory, Walk
 from pyinit.identity.user import User, find
-from pyinit.log import Fatal
-from pyinit.message import printable
+from pyinit.kernel.paths import OPEN_DIRECTORY, is_roots_alone, open_parent
+from pyinit.tell import Fatal
+from pyinit.tell.text import printable
 
 
 @click.command()
@@ -41,10 +42,12 @@ def index(user: str, paths: "tuple[str, ...]", output: str, as_json: bool) -> No
     if os.geteuid() != 0:
         raise click.ClickException("only root can see all that a user owns")
     owner, home = find_user(user)
-    if not paths and home in ("", "/"):
+    if not paths and os.path.realpath(home or "/") == "/":
         raise click.UsageError(f"USER: {user!r} has no home to list; name a PATH")
     try:
-        write(output, [list_tree(os.path.realpath(path), owner) for path in paths or (home,)])
+        with working("looking at files") as tell:
+            trees = [list_tree(os.path.realpath(path), owner, tell) for path in paths or (home,)]
+        write(output, trees)
         with open_trusted(output) as file:  # a build that fails is better than each start
             number = sum(1 for _ in entries(file, output))
     except Fatal as error:
@@ -68,14 +71,15 @@ def find_user(text: str) -> "tuple[User, str]":
     return user, user.account.home
 
 
-def list_tree(path: str, owner: User) -> "tuple[str, list[str]]":
-    """The root, and the relative names of what the user owns there. Raises Fatal for what cannot be listed."""
+def list_tree(path: str, owner: User, tell: "Callable[[str], None]") -> "tuple[str, list[str]]":
+    """The root, and the relative names of what the user owns there. Raises Fatal for what cannot be listed. `tell` is
+    told how far it is."""
     try:
         status = os.lstat(path)
         if not stat.S_ISDIR(status.st_mode):
             root, name = os.path.split(path)
             return root, [name] if is_owned(status, owner) else []
-        with contextlib.closing(Lister(posix.open(path, DIRECTORY), owner)) as lister:
+        with contextlib.closing(Lister(posix.open(path, OPEN_DIRECTORY), owner, tell)) as lister:
             lister.run()
     except OSError as error:
         raise Fatal(f"cannot list {path!r}: {error.strerror}", 1) from None
@@ -88,14 +92,17 @@ def list_tree(path: str, owner: User) -> "tuple[str, list[str]]":
 class Lister(Walk):
     """The walk of re-owning, but it only notes what it finds."""
 
-    def __init__(self, root: int, owner: User) -> None:
+    def __init__(self, root: int, owner: User, tell: "Callable[[str], None]") -> None:
         super().__init__("", root, Change(), lambda _: None)
         self.owner = owner
+        self._tell = tell
+        self._seen = 0
         self.found: "list[str]" = []
 
     def scan(self, directory: Directory) -> "Iterator[str]":
         prefix = directory.path()[1:]
         self._note(prefix or ".", directory.status)
+        self._tell(f"{self._seen}, in {printable(directory.path())}")
         mount_points = self.mount_points.get(directory.identity, ())
         with posix.scandir(directory.descriptor) as found:
             for entry in found:
@@ -108,6 +115,7 @@ class Lister(Walk):
                     self._note(f"{prefix}/{entry.name}".lstrip("/"), entry.stat(follow_symlinks=False))
 
     def _note(self, name: str, status: os.stat_result) -> None:
+        self._seen += 1
         if is_owned(status, self.owner):
             self.found.append(name)
 
@@ -123,7 +131,8 @@ def write(output: str, trees: "list[tuple[str, list[str]]]") -> None:
         if not is_roots_alone(posix.fstat(directory)):
             message = "the directory must be root's, and nobody else may be able to write to it"
             raise Fatal(f"--output: {output!r}: {message}", 2)
-        temporary = f"{name[:100]}.{uuid.uuid4().hex}"
+        check_replaceable(name, directory)
+        temporary = name_beside(name)
         flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
         descriptor = posix.open(temporary, flags, 0o644, dir_fd=directory)
         try:

@@ -5,9 +5,9 @@ import signal
 from dataclasses import dataclass
 
 from pyinit.ctl import proc
-from pyinit.ctl.zipapp import LINE_1, OPTIONS
-from pyinit.log import Fatal
+from pyinit.ctl.zipapp import EARLY, LINE_1, OPTIONS
 from pyinit.settings import Settings, personality
+from pyinit.tell import Fatal
 
 # Inits that run several services, each in its own way: there is no one program then.
 SERVICE_MANAGERS = ("init", "my_init", "openrc-init", "runit", "runsvdir", "s6-svscan", "supervisord", "systemd")
@@ -30,11 +30,11 @@ class Init:
     @property
     def drains(self) -> bool:
         """Whether it asks what is left to end when the program has ended, and waits."""
-        return self.name in SERVICE_MANAGERS or bool(self.settings and self.settings.grace)
+        return self.name in SERVICE_MANAGERS or bool(self.settings and (self.settings.grace or self.settings.wait_all))
 
     def forwarded(self, number: int) -> int:
         """What becomes of a signal; 0 for nothing."""
-        return self.settings.rewrite.get(number, number) if self.settings else number
+        return self.settings.forwarded(number) if self.settings else number
 
 
 def recognise(process: proc.Process) -> "Init | None":
@@ -60,7 +60,11 @@ def own_words(command: "tuple[str, ...]") -> "list[str]":
     words = list(command)
     if not words or not os.path.basename(words[0]).startswith("python"):
         return words
-    if is_zipapp(command):
+    while words[1:2] == ["-X"]:  # pyinit.kernel.again
+        del words[1:3]
+    if words[1:2] == [EARLY]:
+        del words[1]
+    if is_zipapp(tuple(words)):
         name = os.path.basename(words[2])
         return [name if personality(name) in RESIDENT else "pyinit", *words[3:]]
     if words[1:3] == ["-m", "pyinit"]:
@@ -75,13 +79,13 @@ def is_zipapp(command: "tuple[str, ...]") -> bool:
 
 def settings(process: proc.Process, other: str, words: "list[str]") -> "Settings | None":
     """What an init was told by its command line, and by its environment where that may be read."""
-    from pyinit import command_line, personalities
+    from pyinit.options import inits, parser
 
     try:
         environment = proc.environment(process)
     except OSError:
         environment = {}
     try:
-        return personalities.init(other, words, environment) if other else command_line.read(words, environment)
+        return inits.read(other, words, environment) if other else parser.read(words, environment)
     except Fatal:  # it is of a version that knows other options
         return None

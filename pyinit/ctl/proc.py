@@ -88,7 +88,8 @@ class Process:
         return {self.gid, *self.numbers("Groups")}
 
     def number(self, field: str, default: int = 0) -> int:
-        return next(iter(self.numbers(field)), default)
+        """The first word of a field: sizes have their unit behind it."""
+        return next(map(int, self.status.get(field, "").split()), default)
 
     def numbers(self, field: str) -> "list[int]":
         return [int(word) for word in self.status.get(field, "").split()]
@@ -110,14 +111,25 @@ def pids() -> "list[int]":
     return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
 
 
+def readable() -> "Iterator[Process]":
+    """All processes but those that we may not see: hidepid=1 shows that they are there, and no more (man 5 proc)."""
+    for pid in pids():
+        with contextlib.suppress(PermissionError):
+            process = read(pid)
+            if process:
+                yield process
+
+
 def read(pid: int) -> "Process | None":
     """A process, None if it is gone. Raises OSError for what is odd, such as no /proc."""
     directory = Path("/proc", str(pid))
     try:
         status = fields(text_of(directory / "status"))
+        if int(status.get("Tgid", pid)) != pid:  # a thread, which has a directory as well, though none that is listed
+            return None
         # The name before ")" may hold anything.
         stat = text_of(directory / "stat").rpartition(")")[2].split()
-        words = text_of(directory / "cmdline").split("\0")[:-1]
+        words = words_of(text_of(directory / "cmdline"))
         threads = [*thread_fields(directory)] or [status]
     except (FileNotFoundError, ProcessLookupError):
         return None
@@ -168,6 +180,11 @@ def is_open(pid: int) -> bool:
     return True
 
 
+def words_of(command_line: str) -> "list[str]":
+    """The words of /proc/PID/cmdline. A process may write over it, and leave no NUL behind the last one."""
+    return command_line.removesuffix("\0").split("\0") if command_line else []
+
+
 def thread_fields(directory: Path) -> "Iterator[dict[str, str]]":
     for thread in os.listdir(directory / "task"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -175,8 +192,10 @@ def thread_fields(directory: Path) -> "Iterator[dict[str, str]]":
 
 
 def fields(text: str) -> "dict[str, str]":
-    """The lines `NAME:\tVALUE`."""
-    return {name: value.strip() for name, colon, value in (line.partition(":") for line in text.split("\n")) if colon}
+    """The lines `NAME:\tVALUE`. A process may have anything in its name: also what only Unicode takes for a blank."""
+    return {
+        name: value.strip(" \t") for name, colon, value in (line.partition(":") for line in text.split("\n")) if colon
+    }
 
 
 def text_of(path: "Path | str") -> str:

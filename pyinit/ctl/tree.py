@@ -4,11 +4,11 @@ import sys
 
 import click
 
-from pyinit.ctl.options import json_option, pid_option, write_json
+from pyinit.ctl.options import container_options, json_option, write_json
 
 
 @click.command()
-@pid_option
+@container_options
 @json_option
 def tree(pid: "int | None", as_json: bool) -> None:
     """Show the processes of a container as a tree.
@@ -23,20 +23,20 @@ def tree(pid: "int | None", as_json: bool) -> None:
 
     \b
     Example: podman exec web pyinitctl tree
-             pyinitctl tree --pid $(podman inspect -f '{{.State.Pid}}' web)
+             pyinitctl tree --container web
     """
-    from pyinit.ctl import forest
+    from pyinit.ctl import console, forest
     from pyinit.ctl.container import look, more_rights
-    from pyinit.ctl.screen import size
 
     container = look(pid)
     found = forest.rows(container)
     if as_json:
         write_json(forest.as_object(container, found))
         return
-    width = size()[0] if sys.stdout.isatty() else 0
-    for line in forest.lines(container, found, branches(), width):
-        click.echo(line)
+    out = console.output()
+    width = console.width(out)
+    lines = console.lines(out, forest.table(container, found, width), forest.commands(found, branches()), width)
+    console.write(out, forest.coloured(lines, found))
     click.echo(forest.summary(found))
     hidden = sum(not row.process.is_open for row in found)
     if hidden:

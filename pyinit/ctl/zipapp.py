@@ -1,85 +1,73 @@
 """Building the zipapp.
 
-The file is a zip archive behind two lines and a block of byte code:
+The file is a zip archive behind what starts it quickly:
 
-    line 1      the shebang: opens the file, skips this line, runs the next
-    line 2      runs the byte code if this interpreter can, else the archive's loader.py; has a digest of all the rest
-    byte code   the modules for one interpreter, after its magic number (PEP 3147); see pyinit.ctl.compile
-    kept        the modules that are read at each start, and imported while the program runs; see there
-    archive     __main__.py, which `python3 FILE` runs and which runs line 2; loader.py; and `sources`, the other
-                modules' sources in one member, which deflates to a quarter less than a member for each. It begins with
-                the words that are one byte each in the rest: from 128 on, since sources are ASCII
+    line 1      the shebang: opens the file, skips this line, and runs the next
+    line 2      runs the loader: from byte code if this interpreter can read it, else from the archive's first member
+    byte code   of the loader and of all modules, for one interpreter; see pyinit.ctl.compile. None with --source-only
+    archive     pyinit/loader.py as __main__.py, for `python3 FILE`; then all sources as they are in the repository
 """
 
-import collections
 import hashlib
 import io
+import json
 import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 import zipfile
+from collections.abc import Iterator
+from importlib.resources import as_file, files
 from pathlib import Path
-from typing import IO
+from typing import TYPE_CHECKING, NamedTuple
 
-from pyinit.ctl import compile
-from pyinit.ctl.bare import bare
+from pyinit.ctl.files import replace
 
-PACKAGE = Path(__file__).resolve().parent.parent
+if TYPE_CHECKING:
+    from importlib.abc import Traversable
 
-# The modules that run before every program, each after those that it imports.
-EAGER = (
-    "pyinit",
-    "pyinit.log",
-    "pyinit.signals",
-    "pyinit.settings",
-    "pyinit.boot",
-    "pyinit.spawn",
-    "pyinit.supervisor",
-    "pyinit.__main__",
-)
-
-# The modules that may be imported first while the program runs. They are read at the start, since the file and the
-# interpreter's own may have been replaced or deleted by then.
-KEPT = ("pyinit.drain", "pyinit.message", "pyinit.processes", "pyinit.report", "pyinit.signal_names", "pyinit.timer")
-
-# The modules that many runs import before the program starts, and whose compiling would take milliseconds. One that is
-# kept as well is taken from here if these are unpacked already.
-PACKED = (
-    "pyinit.command_line",
-    "pyinit.exec_failure",
-    "pyinit.fork",
-    "pyinit.identity",
-    "pyinit.identity.accounts",
-    "pyinit.identity.privileges",
-    "pyinit.identity.user",
-    "pyinit.linux",
-    "pyinit.message",
-    "pyinit.prepare",
-)
-
-# As many as there are bytes that are not ASCII, less one.
-WORDS = 127
+PACKAGE = files("pyinit")  # a directory, or a part of pyinitctl.pyz
+LOADER = "pyinit/loader.py"
+MAIN = "__main__.py"
+LOCAL_HEADER_SIZE = 30  # of a member, before its name (APPNOTE.TXT, 4.3.7)
+COMMENT_SIZE = 2  # of the comment's own size, at the end of the archive (4.3.16)
+MAGIC_SIZE = 4
+EXECUTABLE = 0o755
 
 # Isolated mode, no `site`, and standard streams without buffers, which the log and the help do not need: 8 kB.
 OPTIONS = "-IuSc"
 
-# sys.argv[0] is "-c" here, and the file comes after it.
-LINE_1 = 'import sys as s;f=open(s.argv[1],"rb");f.readline();exec(f.readline())'
+# sys.argv[0] is "-c" here, and the file comes after it. The loader runs from here and not from the next line: a line's
+# syntax tree, 16 kB, is there until the line has ended.
+LINE_1 = 'import sys as s;f=open(s.argv[1],"rb");next(f);exec(next(f));exec(code)'
 
-# `python3 FILE` does the same.
-MAIN = 'import sys as s\n\ns.argv.insert(0, "")\nf = open(s.argv[1], "rb")\nf.readline()\nexec(f.readline())\n'
-
-# The magic number and {size} bytes of boot code follow, and the modules that it reads. The {digest} is for --check.
+# Behind the magic number is a pair, the loader and its index; behind # the release of the interpreter that made them.
 LINE_2 = (
-    "from marshal import loads;from _frozen_importlib_external import MAGIC_NUMBER;del s.argv[0];"
-    "exec(loads(f.read({size}))if f.read(4)==MAGIC_NUMBER else's.path.insert(0,s.argv[0]);import loader')#{digest}\n"
+    "from marshal import loads;from _frozen_importlib_external import MAGIC_NUMBER;"
+    "code,index=(loads(f.read({start}))if f.read(4)==MAGIC_NUMBER else(f.seek({skipped},1)and f.read({loader}),()))"
+    "#{release}\n"
 )
 
-# Before Linux 5.1 the kernel read no more of a first line (man 2 execve).
+# What in the first two lines of a source names an encoding (PEP 263).
+CODING = re.compile(r"(?:[^\n]*\n)?[ \t\f]*#[^\n]*coding[:=]")
+
+# With --early-signals env blocks every signal, so that none is lost while the interpreter starts (coreutils 8.31). What
+# the mask was before nobody can tell then: the program starts with an empty one (pyinit.boot).
+EARLY_ENV = "/usr/bin/env"
+EARLY = "-Xpyinit_early"
+
+# What a first line may name: an interpreter by its path, which ends at a blank, or GNU env, which is to find one by a
+# name. env -S reads more into its words: quotes, backslashes, variables, comments, and its own options and assignments
+# (man 1 env). So a name for env has none of what means anything there.
+PATH = r"/[^\x00-\x20\x7f]+"
+ENV = r"/[^\x00-\x20\x7f]*/env"
+NAME = r"[A-Za-z0-9._/+][A-Za-z0-9._/+-]*"
+PYTHON = re.compile(rf"(?P<path>{PATH})|(?P<env>{ENV}) (?P<name>{NAME})")
+
+# The kernel reads no more of a first line; before Linux 5.1 it did not read so much (man 2 execve).
 FIRST_LINE_LIMIT = 127
+LATER_FIRST_LINE_LIMIT = 255
 
 # zip knows the years 1980 to 2107; SOURCE_DATE_EPOCH may name one of them (reproducible-builds.org).
 EARLIEST_TIME = 315532800
@@ -90,171 +78,138 @@ class BuildError(Exception):
     """The file cannot be built; the message says why and what would be right."""
 
 
-def build(output: Path, python: "str | None" = None, source_only: bool = False) -> None:
+class WrongName(BuildError):
+    """No first line can name this interpreter."""
+
+
+class ByteCode(NamedTuple):
+    """What an interpreter made of the sources; nothing with --source-only."""
+
+    release: str = ""  # the interpreter's, such as 3.11.2
+    start: int = 0  # how much of it is to be loaded first, the loader and the index
+    data: bytes = b""
+
+
+def build(output: Path, python: "str | None" = None, source_only: bool = False, early_signals: bool = False) -> None:
     """Write the zipapp to `output`, replacing it whole. Raises BuildError."""
     python = python or sys.executable
-    first_line = make_first_line(python)
-    sources = bare({str(path.relative_to(PACKAGE.parent)): path.read_text() for path in sorted(module_files())})
-    boot_size, byte_code = (0, b"") if source_only else compile_with(compiler_for(python), sources)
-    second_line = LINE_2.format(size=boot_size, digest=digest(b""))
-    rest = byte_code + kept_and_archive(sources, len(first_line) + len(second_line) + len(byte_code))
-    second_line = LINE_2.format(size=boot_size, digest=digest_of(first_line, boot_size, rest))
+    first_line = make_first_line(python, early_signals)
     try:
-        replace_file(output, first_line + second_line.encode() + rest)
+        modules = sources()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BuildError(f"cannot read the modules: {error}") from None
+    # An interpreter that is not here is the image's: it can use the running one's byte code if it is of its series.
+    compiler = python if os.access(python, os.X_OK) else sys.executable
+    byte_code = ByteCode() if source_only else compile_with(compiler, modules)
+    try:
+        replace(output, assemble(first_line, byte_code, modules, source_date()), EXECUTABLE)
     except OSError as error:
         raise BuildError(f"--output: cannot write {str(output)!r}: {error.strerror}") from None
 
 
-def digest(data: bytes) -> str:
-    """A short one: it is to tell damage, and who could forge it could as well change the code."""
-    return hashlib.blake2b(data, digest_size=8).hexdigest()
+def assemble(first_line: bytes, byte_code: ByteCode, sources: "dict[str, str]", date: int) -> bytes:
+    """The whole file. `date` is that of the archive's members, in seconds since 1970. Raises BuildError."""
+    for path, source in sources.items():
+        if "\r" in source:  # which ends a line, too: an encoding could be named behind it
+            raise BuildError(f"{path} has a carriage return: every interpreter must see the same lines")
+        if CODING.match(source):
+            raise BuildError(f"{path} names an encoding: every interpreter must read the sources as UTF-8")
+    skipped = len(byte_code.data) - MAGIC_SIZE + LOCAL_HEADER_SIZE + len(MAIN)
+    loader_size = len(sources[LOADER].encode())
+    line_2 = LINE_2.format(start=byte_code.start, skipped=skipped, loader=loader_size, release=byte_code.release)
+    start = first_line + line_2.encode() + byte_code.data
+    return start + archive(sources, date, start)
 
 
-def digest_of(first_line: bytes, size: int, rest: bytes) -> str:
-    """The digest of a file, which is in its second line: of all but the digest itself."""
-    return digest(first_line + LINE_2.format(size=size, digest="").encode() + rest)
+def sources() -> "dict[str, str]":
+    """The modules that go in, by their paths there: the init, and nothing of pyinitctl."""
+    return dict(sorted(modules_below(PACKAGE, "pyinit"), key=lambda module: module[0].split("/")))
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write an executable file whole: under another name beside it, then renamed."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=path.name)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            os.fchmod(descriptor, 0o755)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+def modules_below(directory: "Traversable", path: str) -> "Iterator[tuple[str, str]]":
+    for each in directory.iterdir():
+        if each.is_dir() and each.name != "ctl":
+            yield from modules_below(each, f"{path}/{each.name}")
+        elif each.name.endswith(".py"):
+            yield f"{path}/{each.name}", each.read_bytes().decode()
 
 
-def make_first_line(python: str) -> bytes:
+def make_first_line(python: str, early_signals: bool = False) -> bytes:
     """The shebang. Linux hands everything after the interpreter to it as one argument (man 2 execve), which is enough
-    to start without `runpy`."""
-    words = python.split()
-    if len(words) == 2 and words[0].endswith("/env"):
-        line = f"#!{words[0]} -S {words[1]} {OPTIONS}'{LINE_1}'\n"
-    elif len(words) == 1 and python.startswith("/"):
-        line = f"#!{python} {OPTIONS}{LINE_1}\n"
+    to start without `runpy`. Raises WrongName."""
+    named = PYTHON.fullmatch(python)
+    if not named:
+        raise WrongName(f"--python: {python!r} is neither an absolute path without spaces nor '/usr/bin/env NAME'")
+    env, name = named["env"], named["name"] or python
+    if early_signals and not re.fullmatch(NAME, name):
+        raise WrongName(f"--python: {python!r} has what env would read; --early-signals takes letters, digits, ._/+-")
+    if early_signals:
+        line = f"#!{env or EARLY_ENV} -S --block-signal {name} {EARLY} {OPTIONS}'{LINE_1}'\n"
+    elif env:
+        line = f"#!{env} -S {name} {OPTIONS}'{LINE_1}'\n"
     else:
-        raise BuildError(f"--python: {python!r} is neither an absolute path without spaces nor '/usr/bin/env NAME'")
-    if len(line) > FIRST_LINE_LIMIT:
-        longest = FIRST_LINE_LIMIT - len(line) + len(python)
-        raise BuildError(f"--python: {python!r} is too long: at most {longest} bytes fit the kernel's limit")
-    return line.encode()
+        line = f"#!{python} {OPTIONS}{LINE_1}\n"
+    data = os.fsencode(line)
+    limit = LATER_FIRST_LINE_LIMIT if early_signals else FIRST_LINE_LIMIT
+    if len(data) > limit:
+        longest = limit - len(data) + len(os.fsencode(python))
+        raise WrongName(f"--python: {python!r} is too long: at most {longest} bytes fit the kernel's limit")
+    return data
 
 
-def module_files() -> "list[Path]":
-    """The modules that go in: the init, and nothing of pyinitctl."""
-    return [path for path in PACKAGE.rglob("*.py") if "ctl" not in path.relative_to(PACKAGE).parts]
-
-
-def shortened(sources: "dict[str, str]") -> "tuple[list[bytes], dict[str, bytes]]":
-    """The words that save most if they are one byte each, and the sources with these. It deflates to 5 % less."""
-    text = "\0".join(sources.values()).encode("ascii")
-    words = []
-    for number in range(128, 128 + WORDS):
-        counts = collections.Counter(re.findall(rb"[A-Za-z_]{3,}", text))
-        words.append(max(sorted(counts), key=lambda word: counts[word] * (len(word) - 1) - len(word)))
-        text = text.replace(words[-1], bytes([number]))
-    return words, dict(zip(sources, text.split(b"\0")))
-
-
-def module_name(path: str) -> str:
-    return path[: -len(".py")].replace("/", ".").replace(".__init__", "")
-
-
-def packages_of(sources: "dict[str, str]") -> "list[str]":
-    return [module_name(path) for path in sources if path.endswith("__init__.py")]
-
-
-def joined(sources: "dict[str, str]") -> bytes:
-    """The member `sources`: the words, where each module is in the rest (start and size), and that rest."""
-    # The short ones first: that deflates to 1 % less.
-    words, short_sources = shortened(dict(sorted(sources.items(), key=lambda item: (len(item[1]), item[0]))))
-    places = {}
-    at = 0
-    for path, source in short_sources.items():
-        places[module_name(path)] = (at, len(source))
-        at += len(source)
-    return b";".join([b" ".join(words), repr(places).replace(" ", "").encode(), b"".join(short_sources.values())])
-
-
-def compiler_for(python: str) -> str:
-    """The interpreter whose byte code goes in: the one that will run the file, if it exists here."""
-    return python if os.access(python, os.X_OK) else sys.executable
-
-
-def compile_with(python: str, sources: "dict[str, str]") -> "tuple[int, bytes]":
-    """The size of the boot code; the magic number and all byte code.
-
-    A fresh interpreter makes them, since what marshal writes depends on what ran before.
-    """
-    with tempfile.TemporaryDirectory() as directory:
-        for name, source in sources.items():
-            path = Path(directory, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(source)
-        done = subprocess.run(
-            [
-                python,
-                "-IS",
-                str(PACKAGE / "ctl" / "compile.py"),
-                repr(packages_of(sources)),
-                *EAGER,
-                "--",
-                *KEPT,
-                "--",
-                *PACKED,
-            ],
-            cwd=directory,
+def run_compile(python: str, sources: "dict[str, str]", *options: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run compile.py with the interpreter that is to run the modules. Raises OSError."""
+    with as_file(PACKAGE / "ctl" / "compile.py") as script:
+        return subprocess.run(
+            [python, "-IS", str(script), *options],
             env={**os.environ, "PYTHONHASHSEED": "0"},
-            stdin=subprocess.DEVNULL,
+            input=json.dumps(sources).encode(),
             capture_output=True,
         )
-    if done.returncode:
-        reason = done.stderr.decode(errors="replace").strip()
-        raise BuildError(f"--python: {python!r} cannot compile the modules: {reason}")
-    size, byte_code = done.stdout.split(b" ", 1)
-    return int(size), byte_code
+
+
+def compile_with(python: str, sources: "dict[str, str]") -> ByteCode:
+    """Raises BuildError."""
+    try:
+        done = run_compile(python, sources)
+        return read_byte_code(done.stdout)
+    except (OSError, ValueError) as error:
+        said = "" if isinstance(error, OSError) else done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        reason = said or (error.strerror if isinstance(error, OSError) else "it is no Python from 3.9 on")
+        raise BuildError(f"--python: {python!r} cannot compile the modules: {reason}") from None
+
+
+def read_byte_code(output: bytes) -> ByteCode:
+    """What compile.py has written. Raises ValueError if it was none, or an interpreter that is too old."""
+    release, start, data = output.split(b" ", 2)
+    if [int(part) for part in release.split(b".")] < [3, 9]:
+        raise ValueError(release)
+    return ByteCode(release.decode("ascii"), int(start), data)
+
+
+def archive(sources: "dict[str, str]", date: int, start: bytes) -> bytes:
+    """The archive as it stands behind `start`. Its comment is a digest of all that is before the comment itself."""
+    file = io.BytesIO()
+    file.write(start)
+    with zipfile.ZipFile(file, "a") as archive:
+        for path, source in {MAIN: sources[LOADER], **sources}.items():
+            member = zipfile.ZipInfo(path, time.gmtime(date)[:6])
+            member.external_attr = 0o644 << 16
+            member.compress_type = zipfile.ZIP_STORED if path == MAIN else zipfile.ZIP_DEFLATED
+            archive.writestr(member, source, compresslevel=9)
+    data = file.getvalue()[:-COMMENT_SIZE]
+    comment = digest(data)
+    return data[len(start) :] + len(comment).to_bytes(COMMENT_SIZE, "little") + comment
+
+
+def digest(data: bytes) -> bytes:
+    """A short one: it is to tell damage. What a file really is, building it once more tells."""
+    return hashlib.blake2b(data, digest_size=8).hexdigest().encode()
 
 
 def source_date() -> int:
     """The time of the members, in seconds since 1970. Raises BuildError."""
     text = os.environ.get("SOURCE_DATE_EPOCH", str(EARLIEST_TIME))
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
         raise BuildError(f"SOURCE_DATE_EPOCH: {text!r} is no number of seconds since 1970")
     return min(max(int(text), EARLIEST_TIME), LATEST_TIME)
-
-
-def kept_and_archive(sources: "dict[str, str]", start: int) -> bytes:
-    """Both as they are behind `start` other bytes: the places of the archive's members count from the file's start."""
-    paths = {module_name(path): path for path in sources}
-    kept, places = compile.kept_block({name: sources[paths[name]] for name in KEPT})
-    others = {path: source for path, source in sources.items() if module_name(path) not in KEPT}
-    values = {
-        "KEPT_AT": start,
-        "KEPT_SIZE": len(kept),
-        "PACKAGES": packages_of(sources),
-        "PACKED": {},
-        "PACKED_SIZE": 0,
-        "PLACES": places,
-        "SHORT": (),
-        "SIZE": 0,
-    }
-    loader = compile.filled(compile.LOADER + compile.KEPT + compile.FROM_SOURCE, **values)
-    file = io.BytesIO(bytes(start) + kept)
-    file.seek(0, os.SEEK_END)
-    write_archive(file, bare({"": "import sys as s\n" + loader})[""], others)
-    return file.getvalue()[start:]
-
-
-def write_archive(file: IO[bytes], loader: str, sources: "dict[str, str]") -> None:
-    moment = time.gmtime(source_date())[:6]
-    with zipfile.ZipFile(file, "w") as archive:
-        members: "dict[str, str | bytes]" = {"__main__.py": MAIN, "loader.py": loader, "sources": joined(sources)}
-        for name, content in members.items():
-            entry = zipfile.ZipInfo(name, moment)
-            entry.external_attr = 0o644 << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, content, compresslevel=9)

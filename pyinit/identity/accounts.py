@@ -2,8 +2,8 @@
 
 import posix
 
-from pyinit.log import Fatal
-from pyinit.message import decode, encode
+from pyinit.tell import Fatal
+from pyinit.tell.text import decode, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,9 +2,16 @@
 
 import posix
 
-from pyinit.identity.accounts import GROUP, PASSWD, Account, Accounts, identifier
-from pyinit.log import Fatal
-from pyinit.message import encode
+from pyinit.identity.accounts import GROUP, PASSWD, Account, Accounts, identifier, read_text
+from pyinit.tell import Fatal
+from pyinit.tell.text import encode
+
+# The kernel's stand-in for an ID that this user namespace does not know (Linux, sysctl kernel.overflowuid). As an owner
+# and in the list of groups it means nobody whom that could be passed on to.
+OVERFLOW_ID = 65534
+
+# The uid_map of a user namespace that leaves every number as it is.
+_INITIAL_NAMESPACE = ["0", "0", "4294967295"]
 
 # Shells that end at once. They are no use to a program that starts $SHELL, such as an editor's terminal.
 _NO_LOGIN = ("nologin", "false")
@@ -51,7 +58,24 @@ def find(text: str, accounts: Accounts, keep_gid: bool = False) -> User:
 def from_engine(accounts: Accounts) -> "set[int]":
     """The groups that the engine added (`--group-add`): ours, without those that our own account brings."""
     own = accounts.groups_of(accounts.user_with(posix.getuid()))
-    return set(posix.getgroups()) - own - {0, posix.getgid()}
+    groups = set(posix.getgroups()) - own - {0, posix.getgid()}
+    return groups - {OVERFLOW_ID} if OVERFLOW_ID in groups and in_user_namespace() else groups
+
+
+def in_user_namespace() -> bool:
+    """Whether numbers mean something else here than on the host (man 7 user_namespaces)."""
+    return read_text("/proc/self/uid_map").split()[:3] not in ([], _INITIAL_NAMESPACE)
+
+
+def unknown(uid: int, gids: "set[int]") -> str:
+    """Which of these numbers this user namespace does not know, so that nobody here can have it; "" for none."""
+    for kind, numbers in (("uid", {uid}), ("gid", gids)):
+        lines = [line.split() for line in read_text(f"/proc/self/{kind}_map").splitlines()]
+        ranges = [range(int(first), int(first) + int(count)) for first, _, count in lines]
+        missing = [number for number in sorted(numbers) if ranges and not any(number in each for each in ranges)]
+        if missing:
+            return f"{kind.upper()} {missing[0]}"
+    return ""
 
 
 def environment_of(user: User, home_only: bool, keep_home: bool) -> "dict[bytes, bytes]":

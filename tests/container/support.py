@@ -9,26 +9,31 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
+import re
 import select
 import shutil
 import struct
 import subprocess
-import sys
 import termios
 import time
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import pytest
+
+from .engines import CERTIFICATES, Docker, Engine, Finished, Podman, last_line, locked, unavailable, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+__all__ = ["USER_NAMESPACES", "Docker", "Engine", "Finished", "Podman", "last_line", "unavailable", "wait_until"]
+
+# For tests that map a container's users by options of `run`: test_docker.py does so for a whole daemon.
+USER_NAMESPACES = pytest.mark.only("podman", "maps the users of all containers alike: see test_docker.py")
+
 T = TypeVar("T")
-Finished = subprocess.CompletedProcess  # what `subprocess.run` returns: returncode, stdout, stderr
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(__file__).resolve().parent / "programs"  # what runs inside, mounted at /programs
@@ -49,47 +54,15 @@ LEFT_OUT = (
 # With less room on the disk, containers lose their output or start without their files, and say nothing.
 ROOM_NEEDED = 3 * 2**30  # bytes
 
-# The container's own runtime and limits: runc works with hybrid cgroups, where crun does not, and the limits are low
-# enough for an engine without CAP_SYS_RESOURCE. The host's network, since a bridge needs more packages and rights.
-CONTAINERS_CONF = """\
-[engine]
-runtime = "runc"
-{engine}
-[containers]
-default_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]
-netns = "host"
-log_driver = "k8s-file"
-label = false
-"""
 
-# Named networks with names for containers: said, since an engine that once ran without netavark stays with CNI.
-NETAVARK_DIRECTORIES = ("/usr/libexec/podman", "/usr/lib/podman", "/usr/local/libexec/podman")
-NETAVARK_CONF = """
-[network]
-network_backend = "netavark"
-"""
-
-
-def unavailable(reason: str) -> NoReturn:
-    """Skip what needs containers, saying why; where they are required (in CI) that is a failure instead."""
-    if os.environ.get("PYINIT_REQUIRE_CONTAINERS") == "1":
-        pytest.fail(f"containers are required here, but {reason}", pytrace=False)
-    pytest.skip(reason)
-
-
-def last_line(text: str) -> str:
-    """The last line of what a program said, where its reason stands."""
-    return text.strip().rpartition("\n")[2]
-
-
-def wait_until(condition: Callable[[], T], what: str, seconds: float = 30) -> T:
-    """Call `condition` until it returns something true, and return that; fail, naming `what`, after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not (outcome := condition()):
-        if time.monotonic() > deadline:
-            pytest.fail(f"waited {seconds} s in vain for {what}")
-        time.sleep(0.02)
-    return outcome
+def once_more(call: Callable[[], T]) -> T:
+    """What downloads packages may lose the connection for once, which is not what a test is about."""
+    try:
+        return call()
+    except pytest.fail.Exception as error:
+        if not re.search("could not connect|timed out|temporary failure", str(error), re.IGNORECASE):
+            raise
+    return call()
 
 
 def cache_directory() -> Path:
@@ -99,62 +72,35 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pyinit-tests"
 
 
-class Podman:
-    """The engine, with a configuration of its own that the host's /etc knows nothing about."""
-
-    def __init__(self, directory: Path, engine_settings: str = "") -> None:
-        """Write the configuration into `directory`; `engine_settings` are lines for its [engine] table."""
-        configuration = directory / f"containers-{uuid.uuid4().hex[:8]}.conf"
-        network = NETAVARK_CONF if shutil.which("netavark", path=os.pathsep.join(NETAVARK_DIRECTORIES)) else ""
-        configuration.write_text(CONTAINERS_CONF.format(engine=engine_settings) + network)
-        self.environment = {**os.environ, "CONTAINERS_CONF": str(configuration)}
-
-    def __call__(self, *arguments: str, check: bool = True, seconds: float = 60) -> Finished[str]:
-        """Run `podman ARGUMENTS`; with `check`, a status other than 0 fails the test and shows what podman said."""
-        finished = subprocess.run(
-            ["podman", *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            env=self.environment,
-            timeout=seconds,
-            check=False,
-        )
-        if check and finished.returncode != 0:
-            pytest.fail(f"podman {' '.join(arguments)}: status {finished.returncode}\n{finished.stderr}")
-        return finished
+KEY = hashlib.sha256(" ".join((SUITE, *PACKAGES, *LEFT_OUT)).encode()).hexdigest()[:12]
 
 
-def base_image(podman: Podman) -> str:
-    """Return the base image's name, making the image first where it is missing: one process at a time, for all."""
-    key = hashlib.sha256(" ".join((SUITE, *PACKAGES, *LEFT_OUT)).encode()).hexdigest()[:12]
-    image = f"localhost/pyinit-tests:{key}"
+def base_archive() -> Path:
+    """The base image's files as a tar archive, made first where it is missing: by one process at a time, for all."""
     cache = cache_directory()
     cache.mkdir(parents=True, exist_ok=True)
-    room = shutil.disk_usage(podman("info", "--format", "{{.Store.GraphRoot}}").stdout.strip()).free
+    archive = cache / f"{KEY}.tar"
+    with locked(cache / f"{KEY}.lock", "another run that makes the base image"):
+        if not archive.exists():
+            _debootstrap(archive)
+    return archive
+
+
+def base_image(engine: Engine) -> str:
+    """Return the base image's name, taking the image in first where it is missing."""
+    image = f"localhost/pyinit-tests:{KEY}"
+    room = shutil.disk_usage(engine.store()).free
     if room < ROOM_NEEDED:
         unavailable(
             f"the disk has {room >> 20} MiB free, which is too little for images: {ROOM_NEEDED >> 20} are needed"
         )
-    with (cache / f"{key}.lock").open("w") as lock:
-        wait_until(lambda: _locked(lock.fileno()), "another run that makes the base image", 900)
-        if podman("image", "exists", image, check=False).returncode != 0:
-            archive = cache / f"{key}.tar"
-            if not archive.exists():
-                _debootstrap(archive)
-            imported = podman("import", "--quiet", str(archive), image, check=False, seconds=300)
+    archive = base_archive()
+    with locked(cache_directory() / f"{KEY}.{engine.name}.lock", "another run that takes the base image in"):
+        if engine("image", "inspect", image, check=False).returncode != 0:
+            imported = engine("import", str(archive), image, check=False, seconds=300)
             if imported.returncode != 0:
-                unavailable(f"podman does not take the base image: {last_line(imported.stderr)}")
+                unavailable(f"{engine.name} does not take the base image: {last_line(imported.stderr)}")
     return image
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _debootstrap(archive: Path) -> None:
@@ -183,18 +129,35 @@ def copied(file: Path, directory: Path, name: str = "pyinit") -> None:
 
 
 @contextlib.contextmanager
-def built_image(podman: Podman, context: Path, *options: str, seconds: float = 120) -> Iterator[str]:
+def built_image(engine: Engine, context: Path, *options: str, seconds: float = 120) -> Iterator[str]:
     """Build the image that the directory `context` describes and yield its name; the image goes in the end.
 
-    `options` are more of `podman build`. Containers of the image must be gone before it.
+    `options` are more of `build`. Containers of the image must be gone before it.
     """
     name = f"localhost/pyinit-test-{uuid.uuid4().hex[:12]}"
-    # Without layers that others share: removing an image while another is built would take them away.
-    podman("build", "--quiet", "--layers=false", *options, "--tag", name, str(context), seconds=seconds)
+    engine("build", "--quiet", *engine.build_options, *options, "--tag", name, str(context), seconds=seconds)
     try:
         yield name
     finally:
-        podman("rmi", "--force", name)
+        engine("rmi", "--force", name)
+
+
+def with_certificates(dockerfile: str, context: Path) -> str:
+    """The text with this host's certificates copied in after FROM; they are put into the build's context."""
+    copies = ""
+    for path in map(Path, CERTIFICATES):
+        if path.exists():
+            copy = shutil.copytree if path.is_dir() else shutil.copy
+            copy(path, context / path.name)
+            copies += f"COPY {path.name} {path}\n"
+    return re.sub(r"^FROM .*\n", lambda found: found[0] + copies, dockerfile, count=1, flags=re.MULTILINE)
+
+
+def ignore_nothing(engine: Engine, directory: Path) -> list[str]:
+    """Options of a build whose Dockerfile is in `directory`, so that no .dockerignore of the context counts."""
+    file = directory / "Dockerfile.dockerignore"  # a name that BuildKit looks for
+    file.write_text("no-such-file\n")
+    return [f"--ignorefile={file}"] if engine.name == "podman" else []
 
 
 def example(name: str, directory: Path, zipapp: Path) -> Path:
@@ -205,25 +168,27 @@ def example(name: str, directory: Path, zipapp: Path) -> Path:
     return copy
 
 
-def package_sources() -> list[str]:
-    """Options of `podman build` by which its steps reach package sources as this host does, and leave no trace.
+class Process(NamedTuple):
+    """A process of a container."""
 
-    Proxies come from the environment by themselves (man 1 podman-build, --http-proxy); certificates are mounted.
-    """
-    mounted = [path for path in ("/etc/ssl/certs", "/etc/pip.conf") if Path(path).exists()]
-    return [f"--volume={path}:{path}:ro" for path in mounted]
+    pid: int  # in the container
+    parent: int  # likewise, 0 where it is elsewhere
+    state: str  # man 5 proc_pid_status: R, S, T, Z, ...
+    user: int  # on the host
+    group: int  # likewise
+    arguments: str
 
 
 class Container:
     """One container that runs in the background."""
 
-    def __init__(self, podman: Podman, name: str) -> None:
-        self.podman = podman
+    def __init__(self, engine: Engine, name: str) -> None:
+        self.engine = engine
         self.name = name
 
     def logs(self) -> Finished[str]:
         """What the container wrote so far: its `stdout` and its `stderr`."""
-        return self.podman("logs", self.name)
+        return self.engine("logs", self.name)
 
     def lines(self) -> list[str]:
         """What the container wrote to its standard output so far."""
@@ -247,8 +212,8 @@ class Container:
         return self.inspect("{{.State.Running}}") == "true"
 
     def inspect(self, template: str) -> str:
-        """One value of `podman inspect`, chosen by a Go template."""
-        return self.podman("inspect", "--format", template, self.name).stdout.strip()
+        """One value of `inspect`, chosen by a Go template."""
+        return self.engine("inspect", "--format", template, self.name).stdout.strip()
 
     def host_pid(self) -> int:
         """The init's process ID as the host sees it."""
@@ -256,58 +221,61 @@ class Container:
 
     def exec(self, *program: str, options: Sequence[str] = (), check: bool = True) -> Finished[str]:
         """Run a program beside the one that the container was started for."""
-        return self.podman("exec", *options, self.name, *program, check=check)
+        return self.engine("exec", *options, self.name, *program, check=check)
 
-    def processes(self) -> list[tuple[str, str]]:
-        """State letter and command line of every process in the container's PID namespace."""
-        listed = self.podman("top", self.name, "state", "args").stdout.splitlines()[1:]
-        return [(state, arguments.strip()) for state, _, arguments in (line.partition(" ") for line in listed)]
+    def processes(self) -> list[Process]:
+        """Every process in the container's PID namespace, as /proc has it on the host."""
+        namespace = Path(f"/proc/{self.host_pid()}/ns/pid").readlink()
+        found = []
+        inner = {0: 0}  # PIDs there by PIDs here
+        for directory in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+            # What ends meanwhile is no process of the container's any more; what root may not look into never was.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+                if (directory / "ns/pid").readlink() != namespace:
+                    continue
+                lines = (directory / "status").read_text().splitlines()
+                status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+                arguments = (directory / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ").strip()
+                pid, user, group = (int(status[key].split()[at]) for key, at in (("NSpid", -1), ("Uid", 0), ("Gid", 0)))
+                inner[int(directory.name)] = pid
+                found.append(Process(pid, int(status["PPid"]), status["State"][0], user, group, arguments))
+        return [each._replace(parent=inner.get(each.parent, 0)) for each in found]
 
     def kill(self, signal_name: str) -> None:
-        """Send one signal to the init, as `podman kill` does."""
-        self.podman("kill", "--signal", signal_name, self.name)
+        """Send one signal to the init, as `kill` of the engine does."""
+        self.engine("kill", "--signal", signal_name, self.name)
 
-    def stop(self) -> float:
-        """Stop it as an orchestrator would (TERM, 10 s, KILL) and return how many seconds that took."""
-        start = time.monotonic()
-        self.podman("stop", "--time", "10", self.name)
-        return time.monotonic() - start
+    def stop(self) -> None:
+        """Stop it as an orchestrator would. A stop that hangs ends in KILL, which the status tells."""
+        self.engine("stop", "--time", "60", self.name, seconds=120)
 
     def wait(self, seconds: float = 30) -> int:
         """Wait for the container's end and return its exit status."""
-        return int(self.podman("wait", self.name, seconds=seconds).stdout)
+        return int(self.engine("wait", self.name, seconds=seconds).stdout)
 
 
 class Compose:
     """The services of one directory's compose file, under a project name of their own."""
 
-    def __init__(self, podman: Podman, directory: Path, **variables: str) -> None:
+    def __init__(self, engine: Engine, directory: Path, **variables: str) -> None:
         """`variables` are what the compose file takes from the environment (`${NAME}`)."""
-        self.podman = podman
+        self.engine = engine
         self.directory = directory
         self.project = f"pyinit-test-{uuid.uuid4().hex[:12]}"
-        self.environment = {**podman.environment, **variables}
+        self.environment = {**engine.environment, **variables}
 
     def __call__(self, *arguments: str, check: bool = True, seconds: float = 120) -> Finished[str]:
-        """Run `podman-compose ARGUMENTS`; with `check`, a status other than 0 fails the test."""
-        finished = subprocess.run(
-            [sys.executable, "-m", "podman_compose", "--project-name", self.project, *arguments],
-            cwd=self.directory,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            env=self.environment,
-            timeout=seconds,
-            check=False,
-        )
-        if check and finished.returncode != 0:
-            pytest.fail(f"podman-compose {' '.join(arguments)}: status {finished.returncode}\n{finished.stderr}")
-        return finished
+        """Run `docker-compose ARGUMENTS` or its like; with `check`, a status other than 0 fails the test."""
+        command = [*self.engine.compose, "--project-name", self.project, *arguments]
+        return self.engine.run(command, self.directory, self.environment, check=check, seconds=seconds)
+
+    def build(self, seconds: float = 300) -> None:
+        """Build the images, with this host's package sources."""
+        once_more(lambda: self(*self.engine.compose_build(), seconds=seconds))
 
     def container(self, service: str) -> Container:
         """The first container of a service."""
-        return Container(self.podman, f"{self.project}_{service}_1")
+        return Container(self.engine, f"{self.project}_{service}_1")
 
     def remove(self) -> None:
         """Remove the project's containers, networks and volumes, whatever state they are in."""
@@ -345,6 +313,13 @@ class Terminal:
         before, _, self._unread = self._unread.partition(text)
         return before + text
 
+    def shows(self, text: str, seconds: float) -> bool:
+        """Whether that is shown within so many seconds."""
+        deadline = time.monotonic() + seconds
+        while text not in self._unread and self._read(deadline):
+            pass
+        return text in self._unread
+
     def wait(self, seconds: float = 30) -> int:
         """Wait for the command's end and return its exit status."""
         deadline = time.monotonic() + seconds
@@ -380,28 +355,58 @@ class Terminal:
         return bool(shown)
 
 
+def assert_takes_signals_and_stops(container: Container) -> None:
+    """Of a program that says which signals it gets, and ends with 7 on TERM."""
+    container.wait_for_line("ready")
+    container.kill("SIGUSR1")
+    container.wait_for_line("SIGUSR1")
+    container.stop()
+    assert container.wait() == 7
+    logs = container.logs()
+    assert (logs.stdout, logs.stderr) == ("ready\nSIGUSR1\nSIGTERM\n", "")
+
+
+def assert_serves_as_the_engines_init(container: Container) -> None:
+    """The same program, with an init that the engine has put in front: it passes on what it gets, and reaps."""
+    for name in ("TSTP", "CONT", "HUP"):
+        container.kill(name)
+        container.wait_for_line(f"SIG{name}")
+    container.exec("python3", "/programs/orphans.py", "sequence", "20")
+    wait_until(lambda: len(container.processes()) == 2, "the init and the program to be all that is left")
+    container.stop()
+    assert container.wait() == 7
+
+
 class Containers:
     """Starts one test's containers, all with pyinit as the entry point unless said otherwise, and removes them."""
 
-    def __init__(self, podman: Podman, image: str, zipapp: Path) -> None:
-        self.podman = podman
+    def __init__(self, engine: Engine, image: str, zipapp: Path | None) -> None:
+        """`zipapp` is mounted into each; None where the image has pyinit itself, and nothing is mounted."""
+        self.engine = engine
         self.image = image
         self.zipapp = zipapp
         self.label = f"pyinit-test={uuid.uuid4().hex}"
         self._terminals: list[Terminal] = []
 
+    def __enter__(self) -> Containers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
     def arguments(
         self, program: Sequence[str], init: Sequence[str] | None, options: Sequence[str], image: str | None = None
     ) -> list[str]:
-        """`podman run` arguments for `program` under `/pyinit INIT`, or with no entry point where `init` is None."""
-        entry_point = [] if init is None else ["--entrypoint", json.dumps(["/pyinit", *init])]
+        """`run` arguments for `program` under `/pyinit INIT`, or with no entry point where `init` is None."""
+        entry_point = [] if init is None else ["--entrypoint", "/pyinit"]
+        mounts = ("--volume", f"{self.zipapp}:/pyinit:ro", "--volume", f"{PROGRAMS}:/programs:ro")
         return [
             *("--label", self.label),
-            *("--volume", f"{self.zipapp}:/pyinit:ro"),
-            *("--volume", f"{PROGRAMS}:/programs:ro"),
+            *(mounts if self.zipapp else ()),
             *entry_point,
             *options,
             image or self.image,
+            *(init or ()),  # Docker takes one word as the entry point
             *program,
         ]
 
@@ -414,22 +419,22 @@ class Containers:
         seconds: float = 60,
     ) -> Finished[str]:
         """Run a container to its end; the result has its exit status and what it wrote."""
-        return self.podman("run", *self.arguments(program, init, options, image), check=False, seconds=seconds)
+        return self.engine("run", *self.arguments(program, init, options, image), check=False, seconds=seconds)
 
     def start(
         self, *program: str, init: Sequence[str] | None = ("--",), options: Sequence[str] = (), image: str | None = None
     ) -> Container:
         """Start a container in the background."""
         name = f"pyinit-test-{uuid.uuid4().hex[:12]}"
-        self.podman("run", "--detach", "--name", name, *self.arguments(program, init, options, image))
-        return Container(self.podman, name)
+        self.engine("run", "--detach", "--name", name, *self.arguments(program, init, options, image))
+        return Container(self.engine, name)
 
     def open_terminal(
         self, *program: str, init: Sequence[str] | None = ("--",), options: Sequence[str] = ()
     ) -> Terminal:
-        """Start a container as `podman run -it` does, on a terminal."""
-        command = ["podman", "run", "--interactive", "--tty", *self.arguments(program, init, options)]
-        terminal = Terminal(command, self.podman.environment)
+        """Start a container as `run -it` does, on a terminal."""
+        command = [*self.engine.command, "run", "--interactive", "--tty", *self.arguments(program, init, options)]
+        terminal = Terminal(command, self.engine.environment)
         self._terminals.append(terminal)
         return terminal
 
@@ -442,7 +447,7 @@ class Containers:
         wait_until(self._removed, f"the containers with the label {self.label} to be removed", 60)
 
     def _removed(self) -> bool:
-        listed = self.podman("ps", "--all", "--quiet", "--filter", f"label={self.label}").stdout.split()
+        listed = self.engine("ps", "--all", "--quiet", "--filter", f"label={self.label}").stdout.split()
         if listed:
-            self.podman("rm", "--force", "--time", "0", *listed, check=False)
+            self.engine.remove(*listed)
         return not listed

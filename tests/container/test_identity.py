@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from .support import REPOSITORY, built_image, copied
+from .support import REPOSITORY, USER_NAMESPACES, built_image, copied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .support import Containers, Podman
+    from .support import Containers, Engine
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(180, func_only=True)]
 
@@ -34,13 +34,13 @@ SHOW = "touch /work/f ~/.cache/new; id -u; id -g; whoami; echo $HOME; stat -c %u
 
 @pytest.fixture(scope="module")
 def dev_image(
-    podman: Podman, image: str, zipapp_for_containers: Path, tmp_path_factory: pytest.TempPathFactory
+    engine: Engine, image: str, zipapp_for_containers: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """An image as for a dev container: useradd gives dev 1000 and node 1001."""
     context = tmp_path_factory.mktemp("context")
     copied(zipapp_for_containers, context)
-    (context / "Containerfile").write_text(CONTAINERFILE.format(base=image))
-    with built_image(podman, context) as name:
+    (context / "Dockerfile").write_text(CONTAINERFILE.format(base=image))
+    with built_image(engine, context) as name:
         yield name
 
 
@@ -52,7 +52,7 @@ def work(tmp_path: Path, uid: int, gid: int) -> Path:
 
 
 def run(containers: Containers, image: str, *command: str, options: tuple[str, ...] = ()) -> tuple[list[str], str]:
-    finished = containers.podman("run", "--label", containers.label, *options, image, *command, check=False)
+    finished = containers.engine("run", "--label", containers.label, *options, image, *command, check=False)
     assert finished.returncode == 0, finished.stderr
     return finished.stdout.splitlines(), finished.stderr
 
@@ -82,6 +82,7 @@ def test_f24_without_a_mount_the_program_runs_with_its_own_numbers(containers: C
     assert "/work: root owns it" in errors
 
 
+@USER_NAMESPACES
 def test_f24_in_a_user_namespace_the_hosts_user_is_root_here(
     containers: Containers, dev_image: str, tmp_path: Path
 ) -> None:
@@ -92,12 +93,14 @@ def test_f24_in_a_user_namespace_the_hosts_user_is_root_here(
     assert (tmp_path / "work-100000-100000" / "f").stat().st_uid == 100000
 
 
+@USER_NAMESPACES
 def test_matching_works_in_a_user_namespace(containers: Containers, dev_image: str, tmp_path: Path) -> None:
     options = ("--uidmap", "0:100000:65536", "--volume", f"{work(tmp_path, 104242, 104242)}:/work")
     output, errors = run(containers, dev_image, "sh", "-c", SHOW, options=options)
     assert (output, errors) == (["4242", "4242", "dev", "/home/dev", *["4242:4242"] * 4], "")
 
 
+@USER_NAMESPACES
 def test_an_owner_that_the_user_namespace_does_not_know_is_not_matched(
     containers: Containers, dev_image: str, tmp_path: Path
 ) -> None:
@@ -149,7 +152,7 @@ def test_f32_a_container_that_starts_again_does_not_search_again(
     first, errors = run(containers, dev_image, "sh", "-c", script, options=options)
     assert first == ["4242"]
     assert "re-own /home/dev" in errors
-    again = containers.podman("start", "--attach", name)
+    again = containers.engine("start", "--attach", name)
     assert again.stdout == "4242\n"
     assert "re-own" not in again.stderr
 
@@ -185,20 +188,21 @@ def test_f45_a_server_can_open_its_standard_streams_anew(containers: Containers,
 def test_www_data_can_be_the_dev_user(containers: Containers, dev_image: str, tmp_path: Path) -> None:
     options = (
         *("--env", "PYINIT_OWN=/var/www", "--volume", f"{work(tmp_path, 1000, 1000)}:/work"),
-        *("--entrypoint", '["/pyinit", "--user", "www-data", "--match-owner", "/work", "--"]'),
+        *("--entrypoint", "/pyinit"),
     )
-    output, _ = run(containers, dev_image, "sh", "-c", "whoami; echo $SHELL; id -u dev", options=options)
+    init = ("--user", "www-data", "--match-owner", "/work", "--")
+    output, _ = run(containers, dev_image, *init, "sh", "-c", "whoami; echo $SHELL; id -u dev", options=options)
     assert output == ["www-data", "/bin/sh", "33"]
 
 
 @pytest.fixture
-def volume(podman: Podman) -> Iterator[str]:
+def volume(engine: Engine) -> Iterator[str]:
     """A named volume."""
-    name = podman("volume", "create", f"pyinit-test-{uuid.uuid4().hex[:12]}").stdout.strip()
+    name = engine("volume", "create", f"pyinit-test-{uuid.uuid4().hex[:12]}").stdout.strip()
     try:
         yield name
     finally:
-        podman("volume", "rm", "--force", name)
+        engine("volume", "rm", "--force", name)
 
 
 def test_f35_a_named_volume_with_old_files_is_re_owned_when_it_is_named(
@@ -296,16 +300,16 @@ ENTRYPOINT ["/pyinit", "--user", "dev", "--match-owner", "/work", "--own-index",
 
 
 def test_f33_an_index_that_the_build_made_is_all_that_is_looked_at(
-    podman: Podman, containers: Containers, image: str, zipapp_for_containers: Path, tmp_path: Path
+    engine: Engine, containers: Containers, image: str, zipapp_for_containers: Path, tmp_path: Path
 ) -> None:
     context = tmp_path / "context"
     shutil.copytree(REPOSITORY / "pyinit", context / "site-packages/pyinit")
     shutil.copytree(Path(click.__file__).parent, context / "site-packages/click")
     copied(zipapp_for_containers, context)
-    (context / "Containerfile").write_text(INDEXED.format(base=image))
-    with built_image(podman, context) as name:
+    (context / "Dockerfile").write_text(INDEXED.format(base=image))
+    with built_image(engine, context) as name:
         options = ("--env", "PYINIT_VERBOSE=1", "--volume", f"{work(tmp_path, 4242, 4242)}:/work")
-        show = "id -u; stat -c %u ~ ~/.cache ~/.cache/old ~/others/root; ls -A /tmp"
+        show = "id -u; stat -c %u ~ ~/.cache ~/.cache/old ~/others/root; find /tmp -type f"
         output, errors = run(containers, name, "sh", "-c", show, options=options)
         assert output == ["4242", "4242", "4242", "4242", "0"]
         listed = run(containers, name, "cat", "/etc/pyinit.index", options=options)[0]

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from .support import Compose, built_image, example, package_sources, wait_until
+from .support import Compose, built_image, example, once_more, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from .support import Container, Podman
+    from .support import Container, Engine
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(600, func_only=True)]
 
@@ -51,7 +51,7 @@ class Cache:
         self.port = port
 
     def address(self) -> str:
-        published = self.container.podman("port", self.container.name, f"{self.port}/tcp").stdout
+        published = self.container.engine("port", self.container.name, f"{self.port}/tcp").stdout
         return f"127.0.0.1:{published.strip().rpartition(':')[2]}"
 
     def get(self, path: str) -> bytes:
@@ -112,41 +112,41 @@ def context(zipapp_for_containers: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="module")
-def https_image(podman: Podman, image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def https_image(engine: Engine, package_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base image with its first package source, where the example's package is from, reached by HTTPS.
 
     As in Debian's own image, there are no translated descriptions, and dpkg does not wait for the disk: it takes half
     the time.
     """
     context = tmp_path_factory.mktemp("https")
-    (context / "Containerfile").write_text(HTTPS.format(image=image))
-    with built_image(podman, context) as name:
+    (context / "Dockerfile").write_text(HTTPS.format(image=package_image))
+    with built_image(engine, context) as name:
         yield name
 
 
 @pytest.fixture(scope="module")
-def caches(podman: Podman, https_image: str, context: Path) -> Iterator[Caches]:
+def caches(engine: Engine, https_image: str, context: Path) -> Iterator[Caches]:
     tag = uuid.uuid4().hex[:12]
-    compose = Compose(podman, context, BASE=https_image, TAG=tag, APT_PORT="", PYPI_PORT="")
-    build_options = " ".join(["--layers=false", *package_sources()])
+    compose = Compose(engine, context, BASE=https_image, TAG=tag, APT_PORT="", PYPI_PORT="")
     try:
-        compose(f"--podman-build-args={build_options}", "build", seconds=300)
+        compose.build(seconds=300)
         compose("up", "--detach", "--no-build")
         started = Caches(Cache(compose.container("apt"), 3142), Cache(compose.container("pypi"), 5000), compose)
         started.wait_until_ready()
         yield started
     finally:
         compose.remove()
-        podman("rmi", "--force", *(f"localhost/pyinit-{name}-cache:{tag}" for name in ("apt", "pypi")), check=False)
+        engine("rmi", "--force", *(f"pyinit-{name}-cache:{tag}" for name in ("apt", "pypi")), check=False)
 
 
 @pytest.fixture(scope="module")
-def built(podman: Podman, https_image: str, context: Path, caches: Caches) -> Iterator[Built]:
-    options = (f"--build-arg=BASE={https_image}", *package_sources())
+def built(engine: Engine, https_image: str, context: Path, caches: Caches) -> Iterator[Built]:
+    options = (f"--build-arg=BASE={https_image}", *engine.package_sources())
     with ExitStack() as images:
 
         def build(*arguments: str) -> str:
-            return images.enter_context(built_image(podman, context, *options, *arguments, seconds=240))
+            words = ("--no-cache", *options, *arguments)
+            return once_more(lambda: images.enter_context(built_image(engine, context, *words, seconds=240)))
 
         without = build()
         first = build(*caches.arguments())
@@ -195,10 +195,10 @@ def test_the_second_build_is_given_the_pypi_package_that_the_first_one_fetched(c
 class Layers:
     """What an image adds to its base."""
 
-    def __init__(self, podman: Podman, image: str, base: str, directory: Path) -> None:
-        below = len(json.loads(podman("inspect", "--format", "{{json .RootFS.Layers}}", base).stdout))
+    def __init__(self, engine: Engine, image: str, base: str, directory: Path) -> None:
+        below = len(json.loads(engine("inspect", "--format", "{{json .RootFS.Layers}}", base).stdout))
         archive = directory / f"{uuid.uuid4().hex}.tar"
-        podman("save", "--quiet", "--output", str(archive), image, seconds=180)
+        engine("save", "--output", str(archive), image, seconds=180)
         with tarfile.open(archive) as members:
             (manifest,) = json.loads(content(members, "manifest.json"))
             self.configuration = content(members, manifest["Config"])
@@ -227,10 +227,10 @@ def differs_by_nature(name: str) -> bool:
 
 
 def test_the_image_has_the_same_files_as_without_caches_and_names_none(
-    podman: Podman, https_image: str, caches: Caches, built: Built, tmp_path: Path
+    engine: Engine, https_image: str, caches: Caches, built: Built, tmp_path: Path
 ) -> None:
-    without = Layers(podman, built.without, https_image, tmp_path)
-    cached = Layers(podman, built.second, https_image, tmp_path)
+    without = Layers(engine, built.without, https_image, tmp_path)
+    cached = Layers(engine, built.second, https_image, tmp_path)
     expected, found = without.files(), cached.files()
     assert {"usr/bin/hello", "opt/app/bin/cowsay", "pyinit"} <= expected.keys()
     assert found.keys() == expected.keys()
@@ -240,9 +240,9 @@ def test_the_image_has_the_same_files_as_without_caches_and_names_none(
             assert trace.encode() not in part, trace
 
 
-def test_the_image_works(podman: Podman, built: Built) -> None:
+def test_the_image_works(engine: Engine, built: Built) -> None:
     for name in (built.without, built.first, built.second):
-        assert "| Hello, world! |" in podman("run", "--rm", name).stdout
+        assert "| Hello, world! |" in engine("run", "--rm", name).stdout
 
 
 def test_the_caches_are_users_without_rights_end_when_told_to_and_keep_what_they_have(
@@ -253,9 +253,9 @@ def test_the_caches_are_users_without_rights_end_when_told_to_and_keep_what_they
     package = caches.apt.get(path)
     wheel = caches.pypi.get("index/cowsay/cowsay-6.1-py3-none-any.whl")
     for cache, user in ((caches.apt, "apt-cacher-ng"), (caches.pypi, "proxpi")):
-        users = cache.container.podman("top", cache.container.name, "user").stdout.split()[1:]
-        assert users[0] == "root"  # pyinit
-        assert set(users[1:]) == {user}
+        users = [each.user for each in cache.container.processes()]
+        assert users[0] == 0  # pyinit
+        assert set(users[1:]) == {int(cache.container.exec("id", "-u", user).stdout)}
     caches.compose("stop")
     assert [cache.container.inspect("{{.State.ExitCode}}") for cache in (caches.apt, caches.pypi)] == ["0", "0"]
     before = len(apt_requests(caches.apt.log())), sum("Downloading" in line for line in caches.pypi.log())

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .support import Container, built_image, example, package_sources, unavailable, wait_until
+from .support import Container, built_image, example, unavailable, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from .support import Containers, Finished, Podman
+    from .support import Containers, Engine, Finished
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(180, func_only=True)]
 
@@ -70,10 +70,12 @@ class Screen:
 
 @pytest.fixture(scope="module")
 def desktop_image(
-    podman: Podman, image: str, zipapp_for_containers: Path, tmp_path_factory: pytest.TempPathFactory
+    engine: Engine, package_image: str, zipapp_for_containers: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     context = example("desktop", tmp_path_factory.mktemp("context"), zipapp_for_containers)
-    with built_image(podman, context, f"--build-arg=BASE={image}", *package_sources(), seconds=180) as name:
+    with built_image(
+        engine, context, f"--build-arg=BASE={package_image}", *engine.package_sources(), seconds=180
+    ) as name:
         yield name
 
 
@@ -105,11 +107,11 @@ class Desktop:
 
     def start(self) -> Container:
         options = ("--detach", "--network=none", self.label, *self.parts.values())
-        return Container(self.containers.podman, self.containers.podman("run", *options, self.image).stdout.strip())
+        return Container(self.containers.engine, self.containers.engine("run", *options, self.image).stdout.strip())
 
-    def run_without(self, part: str) -> Finished[str]:
+    def run_without(self, part: str, *words: str) -> Finished[str]:
         given = [option for name, option in self.parts.items() if name != part]
-        return self.containers.podman("run", "--network=none", self.label, *given, self.image, check=False)
+        return self.containers.engine("run", "--network=none", self.label, *given, self.image, *words, check=False)
 
 
 @pytest.fixture
@@ -126,8 +128,7 @@ def test_the_hosts_screen_shows_the_window_of_the_hosts_user_until_it_is_stopped
     # Where the name is written, the blue is mixed with white.
     wait_until(lambda: 60_000 < screen.pixels().count(BLUE) < 64_000, "a blue window of 320 x 200 with its text")
     wait_until(lambda: 0xFFFFFF in screen.colours(), "the window's text")
-    users = desktop.containers.podman("top", container.name, "huser", "hgroup", "args").stdout.splitlines()
-    assert [line.split() for line in users if "window" in line][-1][:2] == [str(UID), str(GID)]
+    assert [(each.user, each.group) for each in container.processes() if "window" in each.arguments][-1] == (UID, GID)
     container.kill(signal_name)
     assert container.wait() == status
     wait_until(lambda: screen.colours() == {0}, "the window to go")
@@ -148,8 +149,8 @@ def test_a_cookie_of_a_wrong_content_is_refused(desktop: Desktop, screen: Screen
 
 
 def test_a_user_who_is_not_the_cookies_owner_is_refused(desktop: Desktop) -> None:
-    desktop.parts["entry point"] = '--entrypoint=["/pyinit", "--user", "dev", "--", "window"]'
-    finished = desktop.run_without("nothing")
+    desktop.parts["entry point"] = "--entrypoint=/pyinit"
+    finished = desktop.run_without("nothing", "--user", "dev", "--", "window")
     assert finished.returncode == 1
     assert "Authorization required" in finished.stderr
 

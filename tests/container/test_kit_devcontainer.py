@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .support import REPOSITORY, Compose, example, wait_until
+from .support import REPOSITORY, USER_NAMESPACES, Compose, example, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from .support import Container, Containers, Podman
+    from .support import Container, Containers, Engine
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(180, func_only=True)]
 
@@ -27,18 +27,17 @@ NUMBERS = ("-f", "compose.yaml", "-f", "compose.numbers.yaml")
 
 @pytest.fixture(scope="module")
 def built(
-    podman: Podman, image: str, zipapp_for_containers: Path, tmp_path_factory: pytest.TempPathFactory
+    engine: Engine, image: str, zipapp_for_containers: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Path, str]]:
     """The example's copy, and the tag of the image that compose has built from it."""
     folder = example("devcontainer", tmp_path_factory.mktemp("kit"), zipapp_for_containers)
     (folder / ".env").unlink(missing_ok=True)
     tag = uuid.uuid4().hex[:12]
-    # Without layers that others share: removing an image while another is built would take them away.
-    Compose(podman, folder, BASE=image, TAG=tag)("--podman-build-args=--layers=false", "build")
+    Compose(engine, folder, BASE=image, TAG=tag).build()
     try:
         yield folder, tag
     finally:
-        podman("rmi", "--force", f"localhost/pyinit-devcontainer:{tag}")
+        engine("rmi", "--force", f"pyinit-devcontainer:{tag}")
 
 
 @pytest.fixture
@@ -51,8 +50,8 @@ def source(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def compose(podman: Podman, image: str, built: tuple[Path, str], source: Path) -> Iterator[Compose]:
-    project = Compose(podman, built[0], BASE=image, TAG=built[1], SOURCE=str(source))
+def compose(engine: Engine, image: str, built: tuple[Path, str], source: Path) -> Iterator[Compose]:
+    project = Compose(engine, built[0], BASE=image, TAG=built[1], SOURCE=str(source))
     for name in ("UID", "GID"):
         project.environment.pop(name, None)
     try:
@@ -67,7 +66,10 @@ def app(compose: Compose) -> Container:
     """The service in the background, its program started."""
     compose("up", "--detach")
     container = compose.container("app")
-    wait_until(lambda: [a for _, a in container.processes()][1:] == ["sleep infinity"], "the program to be started")
+    wait_until(
+        lambda: [each.arguments for each in container.processes()][1:] == ["sleep infinity"],
+        "the program to be started",
+    )
     return container
 
 
@@ -111,40 +113,42 @@ def test_compose_says_that_the_numbers_are_missing(compose: Compose) -> None:
 
 
 def image_of(built: tuple[Path, str]) -> str:
-    return f"localhost/pyinit-devcontainer:{built[1]}"
+    return f"pyinit-devcontainer:{built[1]}"
 
 
 def test_without_pyinit_what_is_made_belongs_to_root(
     containers: Containers, built: tuple[Path, str], source: Path
 ) -> None:
-    options = ("--label", containers.label, "--volume", f"{source}:/work", "--entrypoint", "[]")
-    containers.podman("run", *options, image_of(built), "touch", "made-here")
+    options = ("--label", containers.label, "--volume", f"{source}:/work", "--entrypoint", "")
+    containers.engine("run", *options, image_of(built), "touch", "made-here")
     assert owner(source / "made-here") == (0, 0)
 
 
 def test_with_the_engines_user_option_alone_there_is_no_name_and_no_home(
     containers: Containers, built: tuple[Path, str], source: Path
 ) -> None:
-    options = ("--label", containers.label, "--volume", f"{source}:/work", "--entrypoint", "[]")
+    options = ("--label", containers.label, "--volume", f"{source}:/work", "--entrypoint", "")
     # Podman makes an account for the number by itself, Docker does not.
-    user = ("--user", "4242:4343", "--passwd=false")
+    user = ("--user", "4242:4343", *(["--passwd=false"] if containers.engine.name == "podman" else []))
     script = "touch made-here; id -u; echo $HOME; whoami"
-    shown = containers.podman("run", *options, *user, image_of(built), "sh", "-c", script, check=False)
+    shown = containers.engine("run", *options, *user, image_of(built), "sh", "-c", script, check=False)
     assert shown.stdout.split() == ["4242", "/"]
     assert "cannot find name for user ID 4242" in shown.stderr
     assert owner(source / "made-here") == (4242, 4343)
 
 
+@USER_NAMESPACES
 def test_in_a_rootless_engine_root_is_the_owner_and_is_kept(
     containers: Containers, built: tuple[Path, str], source: Path
 ) -> None:
     os.chown(source, 100000, 100000)
     options = ("--label", containers.label, "--volume", f"{source}:/work", "--uidmap", "0:100000:65536")
-    shown = containers.podman("run", *options, image_of(built), "sh", "-c", "touch made-here; id -u")
+    shown = containers.engine("run", *options, image_of(built), "sh", "-c", "touch made-here; id -u")
     assert shown.stdout == "0\n"
     assert owner(source / "made-here") == (100000, 100000)
 
 
+@USER_NAMESPACES
 def test_where_the_user_namespace_maps_the_images_number_to_the_owner_nothing_needs_to_change(
     containers: Containers, built: tuple[Path, str], source: Path
 ) -> None:
@@ -152,23 +156,23 @@ def test_where_the_user_namespace_maps_the_images_number_to_the_owner_nothing_ne
     options = ("--label", containers.label, "--volume", f"{source}:/work")
     user = ("--user", "1000:1000", "--uidmap", "0:3242:65536", "--gidmap", "0:3343:65536")
     script = "touch made-here; id -un; id -u; echo $HOME"
-    shown = containers.podman("run", *options, *user, image_of(built), "sh", "-c", script)
+    shown = containers.engine("run", *options, *user, image_of(built), "sh", "-c", script)
     assert shown.stdout.split() == ["dev", "1000", "/home/dev"]
     assert owner(source / "made-here") == (4242, 4343)
 
 
-def test_devcontainer_json_fits_the_compose_file_and_the_image(built: tuple[Path, str], podman: Podman) -> None:
+def test_devcontainer_json_fits_the_compose_file_and_the_image(built: tuple[Path, str], engine: Engine) -> None:
     file = FOLDER / ".devcontainer" / "devcontainer.json"
     settings = json.loads(file.read_text())
     compose_file = (file.parent / settings["dockerComposeFile"]).resolve()
     assert compose_file == FOLDER / "compose.yaml"
     assert re.search(rf"^  {settings['service']}:$", compose_file.read_text(), re.MULTILINE)
     assert f":{settings['workspaceFolder']}" in compose_file.read_text()
-    image = json.loads(podman("inspect", "--type", "image", image_of(built)).stdout)[0]["Config"]
+    image = json.loads(engine("inspect", "--type", "image", image_of(built)).stdout)[0]["Config"]
     assert image["WorkingDir"] == settings["workspaceFolder"]
     entry_point = ["/pyinit", "--user", settings["remoteUser"], "--match-owner", settings["workspaceFolder"], "--"]
     assert image["Entrypoint"] == entry_point
     assert (settings["overrideCommand"], settings["updateRemoteUserUID"]) == (False, False)
     # The container starts as root, or nothing could be matched.
-    assert "User" not in image
+    assert not image.get("User")
     assert "containerUser" not in settings

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .support import built_image, example, package_sources, wait_until
+from .support import Docker, built_image, example, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from .support import Containers, Finished, Podman
+    from .support import Containers, Engine, Finished
 
 pytestmark = [
     pytest.mark.container,
@@ -34,27 +34,32 @@ def context(zipapp_for_containers: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="module")
-def socket_image(podman: Podman, image: str, context: Path) -> Iterator[str]:
-    with built_image(podman, context, f"--build-arg=BASE={image}", *package_sources()) as name:
+def socket_image(engine: Engine, package_image: str, context: Path) -> Iterator[str]:
+    with built_image(engine, context, f"--build-arg=BASE={package_image}", *engine.package_sources()) as name:
         yield name
 
 
 @pytest.fixture(scope="module")
-def nested_image(podman: Podman, image: str, context: Path) -> Iterator[str]:
-    options = (f"--file={context}/nested.Dockerfile", f"--build-arg=BASE={image}", *package_sources())
-    with built_image(podman, context, *options, seconds=240) as name:
+def nested_image(engine: Engine, package_image: str, context: Path) -> Iterator[str]:
+    options = (f"--file={context}/nested.Dockerfile", f"--build-arg=BASE={package_image}", *engine.package_sources())
+    with built_image(engine, context, *options, seconds=240) as name:
         yield name
 
 
 @pytest.fixture(scope="module")
-def socket_file(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The socket of a real engine, which root and one group may use."""
+def socket_file(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The engine's socket, which root and one group may use."""
+    if isinstance(engine, Docker):
+        file = engine.directory / "docker.sock"
+        os.chown(file, 0, GROUP)
+        yield file
+        return
     file = tmp_path_factory.mktemp("engine") / "docker.sock"
-    engine = subprocess.Popen(
+    service = subprocess.Popen(
         ["podman", "system", "service", "--time=0", f"unix://{file}"],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=podman.environment,
+        env=engine.environment,
     )
     try:
         wait_until(file.exists, "the engine's socket")
@@ -62,8 +67,8 @@ def socket_file(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Ite
         file.chmod(0o660)
         yield file
     finally:
-        engine.terminate()
-        engine.wait(timeout=30)
+        service.terminate()
+        service.wait(timeout=30)
 
 
 class Socket:
@@ -74,7 +79,7 @@ class Socket:
         self.options = (f"--label={containers.label}", f"--volume={file}:/var/run/docker.sock", image)
 
     def run(self, *program: str, options: tuple[str, ...] = ()) -> Finished[str]:
-        return self.containers.podman("run", *options, *self.options, *program, check=False)
+        return self.containers.engine("run", *options, *self.options, *program, check=False)
 
 
 @pytest.fixture
@@ -88,18 +93,18 @@ def test_f43_a_user_without_rights_uses_the_engine_whatever_number_the_sockets_g
     assert mounted_socket.run("id").stdout.strip() == f"uid=10000(dev) gid=10000(dev) groups=10000(dev),{GROUP}"
     asked = mounted_socket.run()
     assert (asked.returncode, asked.stderr) == (0, "")
-    assert json.loads(asked.stdout)["Components"][0]["Name"] == "Podman Engine"
+    assert json.loads(asked.stdout)["Components"][0]["Name"] in ("Podman Engine", "Engine")
 
 
 def test_without_match_group_the_engine_refuses_the_user(mounted_socket: Socket) -> None:
-    options = ("--entrypoint", '["/pyinit", "--user", "dev", "--"]')
-    refused = mounted_socket.run("engine", "GET", "/version", options=options)
+    program = ("--user", "dev", "--", "engine", "GET", "/version")
+    refused = mounted_socket.run(*program, options=("--entrypoint", "/pyinit"))
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == "engine: /var/run/docker.sock: Permission denied\n"
 
 
 def test_without_the_socket_a_line_says_what_is_missing(containers: Containers, socket_image: str) -> None:
-    finished = containers.podman("run", f"--label={containers.label}", socket_image, check=False)
+    finished = containers.engine("run", f"--label={containers.label}", socket_image, check=False)
     assert finished.returncode == 2
     assert finished.stderr == "pyinit: --match-group: '/var/run/docker.sock': No such file or directory\n"
 
@@ -124,7 +129,7 @@ def test_whoever_may_use_the_socket_is_root_on_the_host(mounted_socket: Socket, 
 
 def nested(containers: Containers, image: str, script: str, *options: str) -> Finished[str]:
     label = f"--label={containers.label}"  # --rm: its volume goes with it
-    return containers.podman("run", "--rm", label, *options, image, "sh", "-c", script, check=False, seconds=120)
+    return containers.engine("run", "--rm", label, *options, image, "sh", "-c", script, check=False, seconds=120)
 
 
 def reaped(events: str) -> dict[str, str | None]:

@@ -1,4 +1,4 @@
-"""docker/kubernetes: a pod whose PID 1 is not pyinit, the same as a stack of compose, and its Tiltfile."""
+"""docker/kubernetes: a pod whose PID 1 is not pyinit, and its Tiltfile."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .support import Compose, Container, Podman, built_image, example, wait_until
+from .support import Container, Engine, Podman, Process, built_image, example, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(180, func_only=True)]
+
+PODS = pytest.mark.only("podman", "has no pods")
 
 SECRET = """\
 apiVersion: v1
@@ -34,14 +36,13 @@ def folder(zipapp_for_containers: Path, tmp_path_factory: pytest.TempPathFactory
     copy = example("kubernetes", tmp_path_factory.mktemp("kit"), zipapp_for_containers)
     token = secrets.token_hex()
     (copy / "secret.yaml").write_text(SECRET.format(base64.b64encode(f"{token}\n".encode()).decode()))
-    (copy / "token").write_text(f"{token}\n")
     return copy
 
 
 @pytest.fixture(scope="module")
-def demo(podman: Podman, image: str, folder: Path) -> Iterator[str]:
+def demo(engine: Engine, image: str, folder: Path) -> Iterator[str]:
     """The example's image."""
-    with built_image(podman, folder, "--build-arg", f"BASE={image}") as name:
+    with built_image(engine, folder, "--build-arg", f"BASE={image}") as name:
         yield name
 
 
@@ -58,38 +59,36 @@ def pod_podman(tmp_path_factory: pytest.TempPathFactory) -> Podman:
 class Pod:
     """The pod with its two containers, each pyinit with one program; under a name of this test's."""
 
-    def __init__(self, podman: Podman, name: str, directory: Path) -> None:
-        self.podman = podman
+    def __init__(self, engine: Engine, name: str, directory: Path) -> None:
+        self.engine = engine
         self.name = name
         self.manifest = directory / "pod.yaml"
-        self.server = Container(podman, f"{name}-server")
-        self.watcher = Container(podman, f"{name}-watcher")
+        self.server = Container(engine, f"{name}-server")
+        self.watcher = Container(engine, f"{name}-watcher")
 
     def start(self, secret: Path) -> None:
         for file in (secret, self.manifest):
-            self.podman("kube", "play", "--network", "podman", str(file))
+            self.engine("kube", "play", "--network", "podman", str(file))
         self.server.wait_for_line("ready")
 
     def remove(self) -> None:
-        self.podman("pod", "rm", "--force", "--time", "0", self.name, check=False)
-        self.podman("secret", "rm", self.name, check=False)
-        self.podman("volume", "rm", self.name, check=False)
+        self.engine("pod", "rm", "--force", "--time", "0", self.name, check=False)
+        self.engine("secret", "rm", self.name, check=False)
+        self.engine("volume", "rm", self.name, check=False)
 
     def ask(self, method: str = "GET", path: str = "/") -> str:
         """What the server answers, which the host reaches at the pod's address."""
-        address = self.podman("exec", self.server.name, "hostname", "-i").stdout.split()[0]
+        address = self.engine("exec", self.server.name, "hostname", "-i").stdout.split()[0]
         request = urllib.request.Request(f"http://{address}:8000{path}", method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:
             return str(answer.read().decode().strip())
 
-    def processes(self) -> dict[str, tuple[str, str, str]]:
-        """All of the pod's: parent, state and program, by PID."""
-        listed = self.podman("top", self.server.name, "pid", "ppid", "state", "args").stdout.splitlines()[1:]
-        rows = [line.split(maxsplit=3) for line in listed]
-        return {pid: (parent, state, program.strip()) for pid, parent, state, program in rows}
+    def processes(self) -> dict[int, Process]:
+        """All of the pod's, by PID."""
+        return {each.pid: each for each in self.server.processes()}
 
-    def pid_of(self, program: str) -> str:
-        [pid] = [pid for pid, (_, _, arguments) in self.processes().items() if arguments == program]
+    def pid_of(self, program: str) -> int:
+        [pid] = [each.pid for each in self.server.processes() if each.arguments == program]
         return pid
 
 
@@ -106,20 +105,22 @@ def pod(pod_podman: Podman, demo: str, folder: Path, tmp_path: Path) -> Iterator
         made.remove()
 
 
+@PODS
 def test_program_is_a_child_of_pyinit_which_is_not_pid_1_and_adopts_and_reaps_its_orphans(pod: Pod) -> None:
-    parent, _, _ = pod.processes()[pod.pid_of("python3 /srv/server.py")]
-    assert "/pyinit --subreaper" in pod.processes()[parent][2]
-    assert parent != "1"
-    assert "pyinit" not in pod.processes()["1"][2]
+    parent = pod.processes()[pod.pid_of("python3 /srv/server.py")].parent
+    assert "/pyinit --subreaper" in pod.processes()[parent].arguments
+    assert parent != 1
+    assert "pyinit" not in pod.processes()[1].arguments
 
-    left = pod.ask("POST")
-    assert pod.processes()[left][::2] == (parent, "sleep 600")
+    left = int(pod.ask("POST"))
+    assert (pod.processes()[left].parent, pod.processes()[left].arguments) == (parent, "sleep 600")
     pod.watcher.exec("sh", "-c", f"kill {left}")
     wait_until(lambda: f"reaped orphan {left} (sleep), status 143" in pod.server.logs().stderr, "pyinit to reap it")
     assert left not in pod.processes()
-    assert "Z" not in {state for _, state, _ in pod.processes().values()}
+    assert "Z" not in {each.state for each in pod.processes().values()}
 
 
+@PODS
 def test_stop_answers_the_request_in_flight_ends_what_is_left_and_leaves_the_other_container_alone(pod: Pod) -> None:
     left = pod.ask("POST")
     answers: list[str] = []
@@ -128,23 +129,24 @@ def test_stop_answers_the_request_in_flight_ends_what_is_left_and_leaves_the_oth
     established = f"cat /proc/net/tcp | grep -c ':{8000:04X} [0-9A-F]*:[0-9A-F]* 01'"
     wait_until(lambda: pod.watcher.exec("sh", "-c", established, check=False).stdout.strip() == "1", "the request")
 
-    pod.podman("stop", "--time", "30", pod.server.name)
+    pod.engine("stop", "--time", "30", pod.server.name)
     slow.join(30)
     assert [answer.startswith("the token has") for answer in answers] == [True]
     assert pod.server.inspect("{{.State.ExitCode}}") == "0"
     assert pod.server.lines()[-1] == "ended"
     assert f"reaped orphan {left} (sleep), status 143" in pod.server.logs().stderr, "TERM and not KILL"
     assert pod.watcher.is_running()
-    assert "sleep infinity" in {arguments for _, arguments in pod.watcher.processes()}
-    pod.podman("stop", "--time", "30", pod.watcher.name)
+    assert "sleep infinity" in {each.arguments for each in pod.watcher.processes()}
+    pod.engine("stop", "--time", "30", pod.watcher.name)
     assert pod.watcher.inspect("{{.State.ExitCode}}") == "143", "TERM, too"
 
 
+@PODS
 def test_pod_has_its_secret_and_no_rights_to_speak_of(pod: Pod) -> None:
     secret = pod.server.exec("cat", "/run/secrets/demo/TOKEN").stdout.strip()
     assert len(secret) >= 64
     assert pod.ask() == f"the token has {len(secret)} characters"
-    assert pod.podman("healthcheck", "run", pod.server.name).returncode == 0
+    assert pod.engine("healthcheck", "run", pod.server.name).returncode == 0
 
     for process in (pod.pid_of("python3 /srv/server.py"), pod.pid_of("sleep infinity")):
         status = pod.watcher.exec("cat", f"/proc/{process}/status").stdout
@@ -177,29 +179,7 @@ def test_times_of_the_pod_fit(folder: Path) -> None:
     pod = manifest(folder)
     command = pod["spec"]["containers"][0]["command"]
     stop_timeout, grace = (int(command[command.index(option) + 1]) for option in ("--stop-timeout", "--grace"))
-    assert stop_timeout + grace < pod["spec"]["terminationGracePeriodSeconds"]
-
-
-def test_stack_runs_two_servers_with_limits_that_end_well(podman: Podman, demo: str, folder: Path) -> None:
-    file = folder / "compose.yaml"
-    file.write_text(file.read_text().replace("localhost/pyinit-demo:latest", demo))
-    compose = Compose(podman, folder, PORTS="8000")
-    assert "order: start-first" in compose("config").stdout
-    servers = [Container(podman, f"{compose.project}_server_{number}") for number in (1, 2)]
-    try:
-        compose("up", "--detach")
-        for server in servers:
-            server.wait_for_line("ready")
-            assert podman("healthcheck", "run", server.name).returncode == 0
-            assert server.inspect("{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}") == f"{128 * 2**20} 100"
-            port = podman("port", server.name, "8000/tcp").stdout.strip().rpartition(":")[2]
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
-                assert answer.read() == b"the token has 64 characters\n"
-        compose("stop")
-        assert [server.inspect("{{.State.ExitCode}}") for server in servers] == ["0", "0"]
-        assert [server.lines()[-1] for server in servers] == ["ended", "ended"]
-    finally:
-        compose.remove()
+    assert stop_timeout < grace < pod["spec"]["terminationGracePeriodSeconds"]
 
 
 def test_tiltfile_names_files_images_and_the_pod_that_there_are(folder: Path) -> None:

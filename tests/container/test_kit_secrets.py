@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .support import REPOSITORY, Compose, Container, built_image, example
+from .support import REPOSITORY, Compose, Container, built_image, example, ignore_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from .support import Containers, Finished, Podman
+    from .support import Containers, Engine, Finished
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(180, func_only=True)]
 
@@ -67,36 +67,36 @@ def key_option(folder: Path) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def built(podman: Podman, image: str, folder: Path) -> Iterator[str]:
-    with built_image(podman, folder, "--build-arg", f"BASE={image}", *key_option(folder)) as name:
+def built(engine: Engine, image: str, folder: Path) -> Iterator[str]:
+    with built_image(engine, folder, "--build-arg", f"BASE={image}", *key_option(folder)) as name:
         yield name
 
 
-def run_leaks(podman: Podman, folder: Path, *arguments: str) -> Finished[str]:
+def run_leaks(engine: Engine, folder: Path, *arguments: str) -> Finished[str]:
     return subprocess.run(
         [sys.executable, str(folder / "leaks.py"), *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        env={**podman.environment, "ENGINE": "podman"},
+        env={**engine.environment, "ENGINE": engine.command[0]},
         timeout=120,
         check=False,
     )
 
 
-def leaks(podman: Podman, folder: Path, secret: str, *arguments: str) -> dict[str, str]:
+def leaks(engine: Engine, folder: Path, secret: str, *arguments: str) -> dict[str, str]:
     """What leaks.py says: yes or no, by place."""
-    searched = run_leaks(podman, folder, *arguments, str(folder / "private" / secret))
+    searched = run_leaks(engine, folder, *arguments, str(folder / "private" / secret))
     assert searched.stderr == ""
     found = {line.rpartition(" ")[0].strip(): line.rpartition(" ")[2] for line in searched.stdout.splitlines()}
     assert searched.returncode == ("yes" in found.values())
     return found
 
 
-def saved(podman: Podman, image: str, directory: Path) -> bytes:
+def saved(engine: Engine, image: str, directory: Path) -> bytes:
     """All layers and all of the configuration, as they would be pushed to a registry, uncompressed."""
     archive = directory / f"{secrets.token_hex(4)}.tar"
-    podman("save", "--quiet", "--format", "docker-archive", "--output", str(archive), image)
+    engine("save", "--output", str(archive), image)
     content = archive.read_bytes()
     archive.unlink()
     return content
@@ -105,63 +105,65 @@ def saved(podman: Podman, image: str, directory: Path) -> bytes:
 # While the image is built
 
 
-def test_the_step_had_the_key(podman: Podman, folder: Path, built: str, containers: Containers) -> None:
-    shown = podman(
-        *("run", "--label", containers.label, "--entrypoint", "[]", built, "cat", "/app/app.py.hmac", "/app/app.py")
+def test_the_step_had_the_key(engine: Engine, folder: Path, built: str, containers: Containers) -> None:
+    shown = engine(
+        *("run", "--label", containers.label, "--entrypoint", "cat", built, "/app/app.py.hmac", "/app/app.py")
     )
     signature, _, program = shown.stdout.partition("\n")
     key = (folder / "private" / "signing_key").read_bytes()
     assert signature == hmac.new(key, program.encode(), "sha256").hexdigest()
 
 
-def test_a_build_without_the_key_fails(podman: Podman, image: str, folder: Path) -> None:
-    refused = podman("build", "--layers=false", "--build-arg", f"BASE={image}", str(folder), check=False)
+def test_a_build_without_the_key_fails(engine: Engine, image: str, folder: Path) -> None:
+    refused = engine(
+        "build", "--no-cache", *engine.build_options, "--build-arg", f"BASE={image}", str(folder), check=False
+    )
     assert refused.returncode != 0
     assert "signing_key" in refused.stderr
 
 
 def test_the_key_is_in_no_byte_of_any_layer_nor_in_history_nor_in_the_configuration(
-    podman: Podman, folder: Path, built: str, tmp_path: Path
+    engine: Engine, folder: Path, built: str, tmp_path: Path
 ) -> None:
     key = value(folder, "signing_key")
-    content = saved(podman, built, tmp_path)
+    content = saved(engine, built, tmp_path)
     assert b"/pyinit" in content  # the file's name, in a layer and in the configuration
     assert key.encode() not in content
-    assert key not in podman("history", "--no-trunc", built).stdout
-    assert key not in podman("inspect", built).stdout
-    assert leaks(podman, folder, "signing_key", "--image", built) == documented(BUILD_TABLE)[3]
+    assert key not in engine("history", "--no-trunc", built).stdout
+    assert key not in engine("inspect", built).stdout
+    assert leaks(engine, folder, "signing_key", "--image", built) == documented(BUILD_TABLE)[3]
 
 
 @pytest.mark.parametrize(("column", "target"), list(enumerate(("argument", "variable", "file"))))
 def test_the_other_ways_leak_and_the_same_search_finds_it(
-    podman: Podman, image: str, folder: Path, tmp_path: Path, column: int, target: str
+    engine: Engine, image: str, folder: Path, tmp_path: Path, column: int, target: str
 ) -> None:
     options = ["--build-arg", f"BASE={image}", "--build-arg", f"PASSWORD={value(folder, 'password')}"]
-    # A layer for each step, as Docker has them: a single one would not have what a later step has removed.
-    options += ["--layers=true", "--no-cache", "--file", str(folder / "Dockerfile.leaky"), "--target", target]
-    with built_image(podman, folder, *options) as name:
-        assert value(folder, "password").encode() in saved(podman, name, tmp_path)
-        assert leaks(podman, folder, "password", "--image", name) == documented(BUILD_TABLE)[column]
+    if engine.name == "podman":  # a layer for each step, as Docker has: a single one has not what a later step removes
+        options.append("--layers=true")
+    options += ["--no-cache", "--file", str(folder / "Dockerfile.leaky"), "--target", target]
+    with built_image(engine, folder, *options) as name:
+        assert value(folder, "password").encode() in saved(engine, name, tmp_path)
+        assert leaks(engine, folder, "password", "--image", name) == documented(BUILD_TABLE)[column]
 
 
-def test_the_directory_of_secrets_is_not_in_the_context(podman: Podman, folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "Containerfile").write_text("FROM scratch\nCOPY . /\n")
-    (tmp_path / "ignorefile").write_text("no-such-file\n")
-    options = ("--file", str(tmp_path / "Containerfile"))
+def test_the_directory_of_secrets_is_not_in_the_context(engine: Engine, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    options = ("--file", str(tmp_path / "Dockerfile"))
     key = value(folder, "signing_key").encode()
-    with built_image(podman, folder, *options) as name:
-        assert key not in saved(podman, name, tmp_path)
-    with built_image(podman, folder, *options, "--ignorefile", str(tmp_path / "ignorefile")) as name:
-        assert key in saved(podman, name, tmp_path)
+    with built_image(engine, folder, *options) as name:
+        assert key not in saved(engine, name, tmp_path)
+    with built_image(engine, folder, *options, *ignore_nothing(engine, tmp_path)) as name:
+        assert key in saved(engine, name, tmp_path)
 
 
 # While the program runs
 
 
 @pytest.fixture(scope="module")
-def compose(podman: Podman, folder: Path, built: str) -> Iterator[Compose]:
+def compose(engine: Engine, folder: Path, built: str) -> Iterator[Compose]:
     """All services, each of which has its password."""
-    project = Compose(podman, folder)
+    project = Compose(engine, folder)
     variables = {"PASSWORD": value(folder, "password"), "TOKEN": secrets.token_hex(), "IMAGE": built}
     project.environment.update(variables, NAME=project.project)
     try:
@@ -175,15 +177,15 @@ def compose(podman: Podman, folder: Path, built: str) -> Iterator[Compose]:
 
 def container(compose: Compose, service: str) -> Container:
     """A service's container by the name that the compose file gives it."""
-    return Container(compose.podman, f"{compose.project}-{service}")
+    return Container(compose.engine, f"{compose.project}-{service}")
 
 
 @pytest.mark.parametrize(("column", "service"), list(enumerate(SERVICES)))
 def test_each_way_leaks_where_the_readme_says_and_nowhere_else(
-    podman: Podman, folder: Path, compose: Compose, column: int, service: str
+    engine: Engine, folder: Path, compose: Compose, column: int, service: str
 ) -> None:
     name = container(compose, service).name
-    assert leaks(podman, folder, "password", name) == documented(RUN_TABLE)[column]
+    assert leaks(engine, folder, "password", name) == documented(RUN_TABLE)[column]
 
 
 @pytest.mark.parametrize(("service", "leaked"), [("variable", True), ("pyinit", False)])
@@ -205,8 +207,8 @@ def test_the_token_is_spent(folder: Path, compose: Compose) -> None:
 def mounted(containers: Containers, built: str, file: Path, *options: str) -> Iterator[Container]:
     """A container of the image with `file` as /run/secrets/PASSWORD."""
     volume = ("--volume", f"{file}:/run/secrets/PASSWORD:ro")
-    identifier = containers.podman("run", "--detach", "--label", containers.label, *volume, *options, built).stdout
-    yield Container(containers.podman, identifier.split()[-1])
+    identifier = containers.engine("run", "--detach", "--label", containers.label, *volume, *options, built).stdout
+    yield Container(containers.engine, identifier.split()[-1])
 
 
 @pytest.fixture
@@ -219,12 +221,12 @@ def roots_alone(folder: Path, tmp_path: Path) -> Path:
 
 
 def test_pyinit_reads_what_root_alone_may_read_and_neither_its_log_nor_its_journal_tells(
-    podman: Podman, folder: Path, built: str, containers: Containers, roots_alone: Path
+    engine: Engine, folder: Path, built: str, containers: Containers, roots_alone: Path
 ) -> None:
     options = ("--env", "PYINIT_SECRETS=/run/secrets", "--env", "PYINIT_VERBOSE=3", "--env", "PYINIT_EVENTS=-")
     with mounted(containers, built, roots_alone, *options) as started:
         started.wait_for_line("has a password of 64 characters")
-        found = leaks(podman, folder, "password", started.name)
+        found = leaks(engine, folder, "password", started.name)
         journal = [line for line in started.logs().stderr.splitlines() if line.startswith("{")]
     assert {place for place, answer in found.items() if answer == "yes"} == {
         *("the program's environ", "its children's environ"),
@@ -241,20 +243,20 @@ def test_a_program_cannot_read_for_itself_what_root_alone_may_read(
 
 
 def test_a_password_on_a_command_line_or_in_the_log_is_found(
-    podman: Podman, folder: Path, built: str, containers: Containers
+    engine: Engine, folder: Path, built: str, containers: Containers
 ) -> None:
     script = "echo $1; exec sleep infinity & wait"
     command = ("sh", "-c", script, "sh", value(folder, "password"))
-    identifier = podman("run", "--detach", "--label", containers.label, built, *command).stdout.split()[-1]
-    Container(podman, identifier).wait_for_line(value(folder, "password"))
-    found = leaks(podman, folder, "password", identifier)
+    identifier = engine("run", "--detach", "--label", containers.label, built, *command).stdout.split()[-1]
+    Container(engine, identifier).wait_for_line(value(folder, "password"))
+    found = leaks(engine, folder, "password", identifier)
     assert (found["command lines"], found["logs"], found["inspect"]) == ("yes", "yes", "yes")
     assert found["the program's environ"] == "no"
 
 
-def test_a_secret_too_short_to_search_for_is_an_error(podman: Podman, folder: Path, tmp_path: Path) -> None:
+def test_a_secret_too_short_to_search_for_is_an_error(engine: Engine, folder: Path, tmp_path: Path) -> None:
     short = tmp_path / "short"
     short.write_text("x\n")
-    refused = run_leaks(podman, folder, "no-such-container", str(short))
+    refused = run_leaks(engine, folder, "no-such-container", str(short))
     assert refused.returncode == 1
     assert "a secret of 1 bytes would be found anywhere" in refused.stderr

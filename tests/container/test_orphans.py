@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.container, pytest.mark.timeout(120, func_only=True)]
 
 def zombies(container: Container) -> list[str]:
     """Command lines of the container's processes that ended and were not waited for."""
-    return [arguments for state, arguments in container.processes() if state == "Z"]
+    return [each.arguments for each in container.processes() if each.state == "Z"]
 
 
 def test_f16_more_orphans_than_the_container_may_have_processes(containers: Containers) -> None:
@@ -36,7 +36,7 @@ def test_f17_orphans_of_programs_run_by_exec_are_reaped(containers: Containers) 
     assert finished.stdout == "left: 0\n"
     wait_until(lambda: len(container.processes()) == 2, "pyinit and sleep to be all that is left")
     assert zombies(container) == []
-    assert container.stop() < 5
+    container.stop()
     assert container.wait() == 143
 
 
@@ -53,5 +53,5 @@ def test_pause_reaps_what_a_pods_containers_leave(containers: Containers) -> Non
     )
     assert finished.stdout == "left: 0\n"
     assert zombies(pause) == []
-    assert pause.stop() < 5
+    pause.stop()
     assert pause.wait() == 0

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .support import Container, Containers, Podman, built_image, copied, wait_until
+from .support import (
+    Container,
+    Containers,
+    Engine,
+    Podman,
+    assert_serves_as_the_engines_init,
+    built_image,
+    copied,
+    wait_until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,16 +47,16 @@ COPY pyinit /catatonit
 
 @pytest.fixture(scope="module")
 def build_image(
-    podman: Podman, image: str, zipapp_for_containers: Path, tmp_path_factory: pytest.TempPathFactory
+    engine: Engine, image: str, zipapp_for_containers: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], str]]:
-    """Builds an image from the text of a Containerfile; all are removed in the end."""
+    """Builds an image from the text of a Dockerfile; all are removed in the end."""
     with contextlib.ExitStack() as images:
 
         def build(text: str) -> str:
             context = tmp_path_factory.mktemp("context")
             copied(zipapp_for_containers, context)
-            (context / "Containerfile").write_text(text.format(base=image))
-            return images.enter_context(built_image(podman, context))
+            (context / "Dockerfile").write_text(text.format(base=image))
+            return images.enter_context(built_image(engine, context))
 
         yield build
 
@@ -71,7 +80,7 @@ def test_image_made_for_tini(containers: Containers, build_image: Callable[[str]
     container.wait_for_line("ready")
     container.kill("TERM")
     assert container.wait() == 0
-    missing = containers.podman("run", "--label", containers.label, image, "no-such-program", check=False)
+    missing = containers.engine("run", "--label", containers.label, image, "no-such-program", check=False)
     assert missing.returncode == 127
     assert "exec no-such-program failed: No such file or directory" in missing.stderr
 
@@ -82,39 +91,32 @@ def containers_with_our_catatonit(image: str, zipapp_for_containers: Path, tmp_p
     catatonit = tmp_path / "catatonit"
     catatonit.write_bytes(zipapp_for_containers.read_bytes())
     catatonit.chmod(0o755)
-    made = Containers(Podman(tmp_path, f'init_path = "{catatonit}"'), image, zipapp_for_containers)
-    try:
+    with Containers(Podman(tmp_path, f'init_path = "{catatonit}"'), image, zipapp_for_containers) as made:
         yield made
-    finally:
-        made.remove()
 
 
+@pytest.mark.only("podman", "has another init: see test_docker.py")
 def test_f07_as_the_catatonit_of_podman_run_init(containers_with_our_catatonit: Containers) -> None:
     container = containers_with_our_catatonit.start("python3", "/programs/signals.py", init=None, options=("--init",))
     container.wait_for_line("ready")
-    for name in ("TSTP", "CONT", "HUP"):
-        container.kill(name)
-        container.wait_for_line(f"SIG{name}")
-    container.exec("python3", "/programs/orphans.py", "sequence", "20")
-    wait_until(lambda: len(container.processes()) == 2, "the init and the program to be all that is left")
-    assert container.stop() < 5
-    assert container.wait() == 7
+    assert_serves_as_the_engines_init(container)
 
 
 @pytest.fixture
-def pod(podman: Podman, build_image: Callable[[str], str]) -> Iterator[str]:
+def pod(engine: Engine, build_image: Callable[[str], str]) -> Iterator[str]:
     """A pod with one PID namespace, which pyinit as catatonit holds open."""
     name = f"pyinit-test-{uuid.uuid4().hex[:12]}"
     infra = ("--infra-image", build_image(CATATONIT), "--infra-command", "/catatonit -P")
-    podman("pod", "create", "--name", name, "--share", "pid,ipc,uts", *infra)
+    engine("pod", "create", "--name", name, "--share", "pid,ipc,uts", *infra)
     try:
         yield name
     finally:
-        podman("pod", "rm", "--force", "--time", "0", name)
+        engine("pod", "rm", "--force", "--time", "0", name)
 
 
+@pytest.mark.only("podman", "has no pods")
 def test_pause_of_a_pod_reaps_its_orphans_and_ends_with_it(containers: Containers, pod: str) -> None:
-    podman = containers.podman
+    engine = containers.engine
     container = containers.start("sleep", "1000", init=None, options=("--pod", pod))
     pause = container.exec("cat", "/proc/1/cmdline").stdout.split("\0")
     assert pause[-3:] == ["/catatonit", "-P", ""]
@@ -123,6 +125,6 @@ def test_pause_of_a_pod_reaps_its_orphans_and_ends_with_it(containers: Container
     wait_until(
         lambda: container.exec("test", "-e", f"/proc/{orphan}", check=False).returncode == 1, "the orphan to be reaped"
     )
-    podman("pod", "stop", "--time", "10", pod)
-    infra = podman("pod", "inspect", "--format", "{{.InfraContainerID}}", pod).stdout.strip()
-    assert podman("inspect", "--format", "{{.State.ExitCode}}", infra).stdout.strip() == "0"
+    engine("pod", "stop", "--time", "10", pod)
+    infra = engine("pod", "inspect", "--format", "{{.InfraContainerID}}", pod).stdout.strip()
+    assert engine("inspect", "--format", "{{.State.ExitCode}}", infra).stdout.strip() == "0"

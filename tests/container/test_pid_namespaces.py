@@ -45,7 +45,7 @@ def test_f21_stop_in_the_hosts_namespace(containers: Containers) -> None:
 
 
 def command_lines(container: Container) -> list[str]:
-    return [arguments for _, arguments in container.processes()]
+    return [each.arguments for each in container.processes()]
 
 
 def test_f21_orphans_in_a_shared_namespace_are_adopted_and_reaped(containers: Containers) -> None:
@@ -55,7 +55,8 @@ def test_f21_orphans_in_a_shared_namespace_are_adopted_and_reaped(containers: Co
 
 
 def test_f21_under_the_engines_own_init(containers: Containers) -> None:
-    if not shutil.which("catatonit", path=f"{os.environ['PATH']}:/usr/libexec/podman"):
+    path = f"{os.environ['PATH']}:/usr/libexec/podman"
+    if containers.engine.name == "podman" and not shutil.which("catatonit", path=path):
         unavailable("catatonit, podman's own init, is not installed")
     finished = containers.run(*ORPHANS, options=("--init",))
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, ADOPTED_AND_REAPED, "")
@@ -65,13 +66,11 @@ def test_f21_under_the_engines_own_init(containers: Containers) -> None:
 def containers_with_our_init(image: str, zipapp_for_containers: Path, tmp_path: Path) -> Iterator[Containers]:
     """Containers of an engine whose `--init` is pyinit."""
     podman = Podman(tmp_path, f'init_path = "{zipapp_for_containers}"')
-    made = Containers(podman, image, zipapp_for_containers)
-    try:
+    with Containers(podman, image, zipapp_for_containers) as made:
         yield made
-    finally:
-        made.remove()
 
 
+@pytest.mark.only("podman", "has the path of its init as an option of the daemon: see test_docker.py")
 def test_as_the_engines_own_init(containers_with_our_init: Containers) -> None:
     container = containers_with_our_init.start("python3", "/programs/signals.py", init=None, options=("--init",))
     container.wait_for_line("ready")
@@ -80,5 +79,5 @@ def test_as_the_engines_own_init(containers_with_our_init: Containers) -> None:
     assert "/usr/bin/python3" in init_command_line[0]
     container.exec("python3", "/programs/orphans.py", "sequence", "20")
     wait_until(lambda: len(container.processes()) == 2, "the init and the program to be all that is left")
-    assert container.stop() < 5
+    container.stop()
     assert container.wait() == 7

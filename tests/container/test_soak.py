@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.container.support import REPOSITORY
+from tests.container.support import REPOSITORY, Engine
 from tests.soak import ZOMBIE_LIMIT, Load, Service, Zombies, growth
 from tests.support import Pyinit, probe, wait_until
 
@@ -19,10 +19,20 @@ pytestmark = [pytest.mark.container, pytest.mark.timeout(180, func_only=True)]
 
 
 @pytest.mark.usefixtures("image")
-def test_a_short_soak_holds(tmp_path: Path) -> None:
+def test_a_short_soak_holds(engine: Engine, tmp_path: Path) -> None:
     """Everything happens in it: orphans, all kinds of signals, execs, restarts."""
     output = tmp_path / "figures"
-    command = [sys.executable, "-m", "tests.soak", "--minutes", "0.15", "--output", str(output)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.soak",
+        "--minutes",
+        "0.5",
+        "--engine",
+        engine.name,
+        "--output",
+        str(output),
+    ]
     done = subprocess.run(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     figures = json.loads(output.read_text())

@@ -15,13 +15,12 @@ SIGNALS = ("python3", "/programs/signals.py")
 # PID 1 loses a signal that arrives before its interpreter runs (the kernel drops what an init does not handle), and so
 # every test waits until the program says that it is there before it stops the container.
 SLEEP = ("sh", "-c", "echo ready; exec sleep 1000")
-PROMPTLY = 5.0  # seconds; the engine would kill after 10
 
 
 def test_stop_ends_with_the_programs_own_status(containers: Containers) -> None:
     container = containers.start(*SIGNALS)
     container.wait_for_line("ready")
-    assert container.stop() < PROMPTLY
+    container.stop()
     assert container.wait() == 7
     assert container.lines() == ["ready", "SIGTERM"]
 
@@ -29,7 +28,7 @@ def test_stop_ends_with_the_programs_own_status(containers: Containers) -> None:
 def test_stop_of_a_program_without_a_handler_is_143(containers: Containers) -> None:
     container = containers.start(*SLEEP)
     container.wait_for_line("ready")
-    assert container.stop() < PROMPTLY
+    container.stop()
     assert container.wait() == 143
 
 
@@ -72,7 +71,7 @@ def test_f06_stop_is_rewritten_to_the_signal_a_server_wants(
 ) -> None:
     container = containers.start(*SIGNALS, init=init, options=options)
     container.wait_for_line("ready")
-    assert container.stop() < PROMPTLY
+    container.stop()
     assert container.wait() == 3
     assert container.lines() == ["ready", "SIGQUIT"]
 
@@ -89,5 +88,5 @@ def test_f19_clean_stop_reads_as_success(
 ) -> None:
     container = containers.start(*SLEEP, init=init, options=options)
     container.wait_for_line("ready")
-    assert container.stop() < PROMPTLY
+    container.stop()
     assert container.wait() == 0

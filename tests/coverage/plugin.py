@@ -16,7 +16,7 @@ from tests.support import Pyinit
 
 RECORDER = Path(__file__).with_name("recorder.py")
 # Code that tests run without `site`, where coverage.py does not start by itself.
-DRIVERS = {"tests.test_own": "DRIVER", "tests.test_account_files": "APPLY"}
+DRIVERS = {"tests.support.reown": "DRIVER", "tests.identity.matching.test_account_files": "APPLY"}
 
 
 def recording(directory: str) -> str:
@@ -26,8 +26,7 @@ def recording(directory: str) -> str:
 
 def write(file: Path, python: str, directory: str) -> None:
     """A pyinit in one file, as the zipapp, but from its sources and with a record of each step in `directory`."""
-    sources = {str(path.relative_to(zipapp.PACKAGE.parent)): path.read_text() for path in zipapp.module_files()}
-    code = f"{recording(directory)}install({sources!r})\nfrom pyinit.__main__ import main\nmain()\n"
+    code = f"{recording(directory)}install({zipapp.sources()!r})\nfrom pyinit.__main__ import main\nmain()\n"
     # The same first line, which runs the second with "-c" before the arguments; `python3 FILE` runs it as it is.
     second_line = f"import sys as s;s.argv[0]=='-c'and s.argv.pop(0);exec({code!r})\n"
     file.write_bytes(zipapp.make_first_line(python) + second_line.encode())
@@ -43,7 +42,7 @@ def pytest_fixture_setup(fixturedef: "pytest.FixtureDef[Any]") -> "Generator[Non
     def build(python: str) -> Pyinit:
         built = made(python)
         if built.file not in measured:
-            write(built.file, python, os.environ["PYINIT_COVERAGE_STEPS"])
+            write(built.file, python, os.environ["TESTS_PYINIT_COVERAGE_STEPS"])
             measured.add(built.file)
         return built
 
@@ -53,7 +52,7 @@ def pytest_fixture_setup(fixturedef: "pytest.FixtureDef[Any]") -> "Generator[Non
 
 
 def pytest_collection_finish() -> None:
-    code = recording(os.environ["PYINIT_COVERAGE_STEPS"])
+    code = recording(os.environ["TESTS_PYINIT_COVERAGE_STEPS"])
     for module, name in DRIVERS.items():
         if module in sys.modules:
             driver = getattr(sys.modules[module], name)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from pyinit.log import Fatal
-from pyinit.message import printable
+from pyinit.tell import Fatal
+from pyinit.tell.text import printable
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
-LONG = os.environ.get("PYINIT_LONG") == "1"
+LONG = os.environ.get("TESTS_PYINIT_LONG") == "1"
 
 # The watchdog: pytest-timeout ends a test that hangs, and says where. No test here asserts a time.
 WATCHDOG = pytest.mark.timeout(900 if LONG else 120)

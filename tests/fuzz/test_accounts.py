@@ -7,12 +7,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pyinit.identity import match, user
+from pyinit.identity import user
 from pyinit.identity.accounts import Accounts, identifier
-from pyinit.log import Fatal
+from pyinit.identity.matching import plan as matching
 from pyinit.settings import Settings
-from tests.identity_support import GROUP, Etc
+from pyinit.tell import Fatal
 from tests.support import Pyinit
+from tests.support.identity import GROUP, Etc
 
 from .support import CORPUS, WATCHDOG, any_texts, assert_clear, assert_clear_lines, examples
 
@@ -62,13 +63,13 @@ def assert_whole(old: bytes, new: bytes) -> None:
             assert all(identifier(os.fsdecode(part)) >= 0 for part in other[2 : 3 if len(other) < 6 else 4])
 
 
-def plan(passwd: bytes, group: bytes, name: str, uid: int, gid: int) -> "tuple[match.Plan, Accounts, user.User]":
+def plan(passwd: bytes, group: bytes, name: str, uid: int, gid: int) -> "tuple[matching.Plan, Accounts, user.User]":
     found = Accounts(passwd, group)
-    wanted = match.Wanted()
+    wanted = matching.Wanted()
     wanted.uid, wanted.gid, wanted.uid_from, wanted.gid_from = uid, gid, "--match-owner", "--match-owner"
     settings = Settings(user=name, own=("/",))
-    chosen = match.matched_before(settings, user.find(name, found), found, wanted)
-    return match.make(settings, chosen, found, wanted), found, chosen
+    chosen = matching.matched_before(settings, user.find(name, found), found, wanted)
+    return matching.make(settings, chosen, found, wanted), found, chosen
 
 
 @examples(200)

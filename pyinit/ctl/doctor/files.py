@@ -60,15 +60,23 @@ class Files:
     def mounts(self) -> "list[Mount]":
         """Volumes, bind mounts and the like. Of several in one place the last covers the others."""
         found: "dict[str, Mount]" = {}
-        for line in proc.text_of(f"/proc/{self.pid}/mountinfo").splitlines():
+        for line in self._mountinfo():
             first, _, second = line.partition(" - ")
-            path, options = (unescaped(word) for word in first.split()[4:6])
+            path, options = (unescaped(word) for word in first.split(" ")[4:6])
             file_system, _, super_options = second.split(" ", 2)
             found.pop(path, None)
             if is_asked_for(path, file_system):
                 read_only = "ro" in options.split(",") or "ro" in super_options.split(",")
                 found[path] = Mount(path, f"/proc/{self.pid}/mountinfo: {line}", read_only)
         return list(found.values())
+
+    def _mount_points(self) -> "set[str]":
+        return {unescaped(line.split(" ")[4]) for line in self._mountinfo()}
+
+    def _mountinfo(self) -> "list[str]":
+        """Its lines. A path may have any character that Unicode takes for a blank or the end of a line: only the
+        kernel's own space and newline separate anything."""
+        return proc.text_of(f"/proc/{self.pid}/mountinfo").split("\n")[:-1]
 
     def open(self, path: str, flags: int) -> int:
         """A descriptor of an absolute path. No component may be a symbolic link (ELOOP, ENOTDIR)."""
@@ -106,17 +114,18 @@ class Files:
             return file.read(SIZE_LIMIT)
 
     def walk(self, path: str) -> "Iterator[Entry]":
-        """What is in a directory, as far as it is on the same file system, and in those below it; not all of a large
+        """What is in a directory and in those below it, as far as nothing else is mounted there; not all of a large
         one. What we may not read is left out."""
+        self.status(path)  # raises OSError if it cannot be looked at
         paths = [path]
         left = MOST_ENTRIES
-        device = self.status(path).st_dev
+        points = self._mount_points()
         while paths and left > 0:
             directory = paths.pop(0)
             with contextlib.suppress(OSError):
                 for entry in self._list(directory):
                     left -= 1
-                    if entry.status.st_dev == device:
+                    if entry.path not in points:  # not by st_dev: overlayfs shows for a file that of its layer
                         yield entry
                         if stat.S_ISDIR(entry.status.st_mode):
                             paths.append(entry.path)

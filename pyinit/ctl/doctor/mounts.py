@@ -1,66 +1,142 @@
 """Checks of volumes and bind mounts: whose are they, and can the program write there."""
 
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 
-from pyinit.ctl.container import more_rights
-from pyinit.ctl.doctor.files import Entry, Mount
-from pyinit.ctl.doctor.patient import NOTE, WARNING, Finding, Patient
+from pyinit.ctl.doctor.files import Entry, Mount, is_below
+from pyinit.ctl.doctor.patient import NOTE, WARNING, Finding, Patient, directory
 from pyinit.ctl.doctor.security import capabilities_of
-from pyinit.ctl.doctor.user_namespace import number_inside
+from pyinit.ctl.doctor.user_namespace import is_nested, number_inside, number_outside
 from pyinit.identity.accounts import PASSWD, Accounts
 
 ENGINES_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock", "/run/podman/podman.sock")
 
+LOST_AND_FOUND = "lost+found"  # what mkfs puts into a file system (man 8 mke2fs): root's, and nobody else writes there
+
 
 def owners(patient: Patient) -> "Iterator[Finding]":
-    """Which mounts belong to a UID that no account has?"""
+    """Which mounts belong to a UID that no account has? That is wrong where the program works, as another."""
     try:
         accounts = Accounts(patient.files.read(PASSWD), b"")
     except OSError as error:
-        unread(patient, error)
+        patient.cannot_read(error)
         return
+    program = patient.now.program
     for mount, root in mounted(patient):
         uid = number_inside(patient.now.pid1, root.status.st_uid)
         if mount.read_only or stat.S_ISSOCK(root.status.st_mode) or (uid is not None and accounts.user_with(uid)):
             continue
-        is_own = root.status.st_uid == patient.now.program.uid
+        is_own = root.status.st_uid == program.uid
         whose = "an owner whom this user namespace does not have" if uid is None else f"UID {uid}, which no account has"
         fix = (
-            "let the user namespace have the owner: `podman run --userns keep-id`; or give the files to one it has"
+            own_outside(patient)
             if uid is None
-            else f"run the program as the owner: pyinit --user USER --match-owner {mount.path}"
+            else f"if the program writes there, run it as the owner: {match_owner(patient, mount.path)}"
         )
         message = f"{mount.path} belongs to {whose}" + (", but as which the program runs" if is_own else "")
-        yield Finding(NOTE if is_own else WARNING, message, (mount.line, root.evidence()), fix)
+        is_wrong = not is_own and works_on(patient, mount)
+        if is_wrong:
+            message += f", and the program works there as UID {number_inside(patient.now.pid1, program.uid)}"
+        yield Finding(WARNING if is_wrong else NOTE, message, (mount.line, root.evidence()), fix)
+
+
+def works_on(patient: Patient, mount: Mount) -> bool:
+    """Whether the program is at home on a mount: in its working directory, or by files that are there and its own."""
+    if is_below(directory(patient.now.program), (mount.path,)):
+        return True
+    try:
+        return any(each.status.st_uid == patient.now.program.uid for each in patient.files.walk(mount.path))
+    except OSError:  # `unwritable` says so; or it is a single file
+        return False
 
 
 def unwritable(patient: Patient) -> "Iterator[Finding]":
-    """Where can the program not write? Read-only mounts, and single files, are meant to be so."""
+    """Where can the program not write? Read-only mounts and single files are meant to be so, and what pyinit itself
+    reads and writes is not for the program."""
     program = patient.now.program
+    named = f"the program, {patient.now.named(program)},"
     for mount, root in mounted(patient):
-        if mount.read_only or not stat.S_ISDIR(root.status.st_mode):
+        if mount.read_only or not stat.S_ISDIR(root.status.st_mode) or is_pyinits(patient, mount):
             continue
         evidence = (mount.line, *program.evidence("Uid", "Gid", "Groups"))
-        fix = (
-            f"let the program's user be the owner: pyinit --user USER --match-owner {mount.path}; or own the files "
-            f"anew: pyinit --user USER --own {mount.path}"
-        )
-        if not may_write(patient, root.status):
-            message = f"the program, {patient.now.named(program)}, cannot write to {mount.path}"
-            yield Finding(WARNING, message, (root.evidence(), *evidence), fix)
-            continue
+        read_only = "; or, if it only reads there, mount it read-only (:ro)"
         try:
-            below = list(patient.files.walk(mount.path))
+            below = [each for each in patient.files.walk(mount.path) if os.path.basename(each.path) != LOST_AND_FOUND]
         except OSError as error:
-            unread(patient, error)
+            patient.cannot_read(error)
+            continue
+        if not may_write(patient, root.status):
+            fix = give(patient, mount, root, is_empty=not below)
+            yield Finding(
+                WARNING, f"{named} cannot write to {mount.path}", (root.evidence(), *evidence), fix + read_only
+            )
             continue
         closed = [each for each in below if is_file_or_directory(each) and not may_write(patient, each.status)]
         if closed:
             several = "1 file" if len(closed) == 1 else f"{len(closed)} files"
-            message = f"the program, {patient.now.named(program)}, cannot write {several} on {mount.path}"
-            yield Finding(WARNING, message, (closed[0].evidence(), *evidence), fix)
+            message = f"{named} cannot write {several} on {mount.path}"
+            yield Finding(WARNING, message, (closed[0].evidence(), *evidence), change_owner(patient, mount) + read_only)
+
+
+def is_pyinits(patient: Patient, mount: Mount) -> bool:
+    """Whether a mount is there for what pyinit itself was told of: its journal, secrets that root reads, an index."""
+    told = patient.told
+    if told is None:
+        return False
+    paths = [told.events, told.secrets, told.own_index, *(path for _, path in told.secret)]
+    return any(is_below(path, (mount.path,)) for path in paths if path.startswith("/"))
+
+
+def give(patient: Patient, mount: Mount, root: Entry, is_empty: bool) -> str:
+    """How the program gets to write to a mount, which depends on whose it is: pyinit makes nobody root, and gives away
+    of root's what is empty."""
+    uid = number_inside(patient.now.pid1, root.status.st_uid)
+    if uid is None:
+        return own_outside(patient)
+    if uid or is_nested(patient.now.pid1):
+        return f"let the program's user be the owner: {match_owner(patient, mount.path)}"
+    if is_empty and root.status.st_gid == 0:
+        given = f"pyinit --user {user(patient)} --own {mount.path}"
+        return f"give the empty mount to the program's user: {as_root(patient)}{given}"
+    return change_owner(patient, mount)
+
+
+def own_outside(patient: Patient) -> str:
+    """What to do where the user namespace does not have the owner: in there nobody can change anything about it.
+
+    keep-id maps nobody but who runs podman, and not every podman has it for root.
+    """
+    owner = number_outside(patient.now.pid1, patient.now.program.uid)
+    return (
+        f"on the host, give the files to the program's user, who is {owner} there: chown -R {owner}; or, if they are "
+        "yours and podman runs rootless: `podman run --userns keep-id`"
+    )
+
+
+def match_owner(patient: Patient, path: str) -> str:
+    if patient.told and patient.told.match_owner == path:
+        return "begin the container anew: the owner has changed since --match-owner was done"
+    return f"{as_root(patient)}pyinit --user {user(patient)} --match-owner {shlex.quote(path)}"
+
+
+def change_owner(patient: Patient, mount: Mount) -> str:
+    name = user(patient)
+    change = f"chown -R {name} {shlex.quote(mount.path)}"
+    command = f"pyinit --user {name} --setup {shlex.quote(change)}"
+    return f"give the files to the program's user: {as_root(patient)}{command}, or chown on the host"
+
+
+def user(patient: Patient) -> str:
+    """The name of the program's user as pyinit was told it."""
+    return (patient.told.user.partition(":")[0] if patient.told else "") or "USER"
+
+
+def as_root(patient: Patient) -> str:
+    """What must come first where the engine starts PID 1 as an ordinary user, who can give nothing away."""
+    is_root = number_inside(patient.now.pid1, patient.now.pid1.uid) == 0
+    return "" if is_root else "started as root, without the engine's --user, "
 
 
 def sockets(patient: Patient) -> "Iterator[Finding]":
@@ -78,11 +154,15 @@ def sockets(patient: Patient) -> "Iterator[Finding]":
         if may_write(patient, root.status):
             continue
         gid = root.status.st_gid
+        match = f"pyinit --match-group {path}"
+        fix = f"{match}; or `docker run --group-add {gid}`"
+        if not gid or not root.status.st_mode & stat.S_IWGRP:
+            fix = f"on the host, let a group that is not root's write to it (chgrp, chmod g+w); then {match}"
         yield Finding(
             WARNING,
             f"the program, {patient.now.named(program)}, may not use {path}: it is not in the group {gid}",
             (root.evidence(), *program.evidence("Uid", "Gid", "Groups")),
-            f"pyinit --match-group {path}; or `docker run --group-add {gid}`",
+            fix,
         )
 
 
@@ -91,13 +171,13 @@ def mounted(patient: Patient) -> "Iterator[tuple[Mount, Entry]]":
     try:
         mounts = patient.files.mounts()
     except OSError as error:
-        unread(patient, error)
+        patient.cannot_read(error)
         return
     for mount in mounts:
         try:
             yield mount, Entry(mount.path, patient.files.status(mount.path))
         except OSError as error:
-            unread(patient, error)
+            patient.cannot_read(error)
 
 
 def is_file_or_directory(entry: Entry) -> bool:
@@ -122,10 +202,3 @@ def may_write(patient: Patient, status: os.stat_result) -> bool:
 def is_mapped(patient: Patient, status: os.stat_result) -> bool:
     """Capabilities count where the user namespace has the owner (man 7 user_namespaces)."""
     return number_inside(patient.now.pid1, status.st_uid) is not None
-
-
-def unread(patient: Patient, error: OSError) -> None:
-    """Note once what could not be read."""
-    text = f"{error.filename}: {error.strerror}; {more_rights()}"
-    if text not in patient.unread:
-        patient.unread.append(text)

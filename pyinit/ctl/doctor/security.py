@@ -1,5 +1,6 @@
 """Checks of what the container may do and gives away."""
 
+import os
 import re
 from collections.abc import Iterator
 
@@ -8,13 +9,16 @@ from pyinit.ctl.container import more_rights
 from pyinit.ctl.doctor.patient import NOTE, WARNING, Finding, Patient
 from pyinit.ctl.doctor.user_namespace import is_nested
 from pyinit.identity.capabilities import NAMES
-from pyinit.message import decode, printable
+from pyinit.tell.text import decode, printable
 
-# The end of a variable's name that holds something secret, and values that are none.
+# The end of a variable's name that holds something secret. A token may be one of a language, and then a number of them
+# or a word. And values that are none.
 SECRET_NAME = re.compile(
     r"(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|(ACCESS|SECRET|PRIVATE)_KEY|CREDENTIALS?)$"
 )
-NO_SECRET = re.compile(r"(|yes|no|true|false|none|null|[01]|/.*)$", re.IGNORECASE)
+WORD_TOKEN = re.compile(r"(^|_)(BOS|EOS|PAD|UNK|SEP|CLS|MASK|STOP|MAX|MIN|NUM)_TOKEN$")
+NUMBER = re.compile(r"\d+$")
+NO_SECRET = re.compile(r"(|yes|no|on|off|true|false|enabled?|disabled?|none|null|[01]|/.*)$", re.IGNORECASE)
 PASSWORD_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@", re.IGNORECASE)
 
 # What engines leave to root (moby, profiles; containers.conf(5), default_capabilities).
@@ -23,7 +27,24 @@ DEFAULT_CAPABILITIES = {
     "setfcap", "setgid", "setpcap", "setuid", "sys_chroot",
 }  # fmt: skip
 
-FEWER_RIGHTS = "pyinit --user USER --no-new-privileges --drop-capabilities"
+
+def libraries(patient: Patient) -> "Iterator[Finding]":
+    """Do the image's libraries reach the interpreter that pyinit runs in?"""
+    pid1, init = patient.now.pid1, patient.now.init
+    if not (init and init.settings and pid1.command and "python" in os.path.basename(pid1.command[0])):
+        return
+    try:
+        path = decode(proc.environment(pid1).get(b"LD_LIBRARY_PATH", b""))
+    except OSError:  # `secrets` says so
+        return
+    if path:
+        yield Finding(
+            NOTE,
+            "pyinit's interpreter takes the libraries in LD_LIBRARY_PATH, too: with a libz of another version there "
+            "nothing would start",
+            (f"/proc/{pid1.pid}/environ: LD_LIBRARY_PATH={printable(path)}",),
+            f'give it to the program alone: ENTRYPOINT ["/pyinit", "--", "env", "LD_LIBRARY_PATH={printable(path)}"]',
+        )
 
 
 def secrets(patient: Patient) -> "Iterator[Finding]":
@@ -47,7 +68,10 @@ def secrets(patient: Patient) -> "Iterator[Finding]":
 def is_secret(name: str, value: str) -> bool:
     if PASSWORD_IN_URL.match(value):
         return True
-    return bool(SECRET_NAME.search(name.upper()) and not NO_SECRET.match(value))
+    name = name.upper()
+    if WORD_TOKEN.search(name) or (name.endswith("TOKEN") and NUMBER.match(value)):
+        return False
+    return bool(SECRET_NAME.search(name) and not NO_SECRET.match(value))
 
 
 def capabilities(patient: Patient) -> "Iterator[Finding]":
@@ -63,15 +87,31 @@ def capabilities(patient: Patient) -> "Iterator[Finding]":
             NOTE if is_nested(program) else WARNING,
             f"the program, {named}, may do what no container may by default: {shown}",
             tuple(program.evidence("Uid", "CapEff")),
-            f"no --privileged, no --cap-add that is not needed; {FEWER_RIGHTS}",
+            f"no --privileged, no --cap-add that is not needed; {fewer_rights(patient)}",
         )
     elif held:
         message = f"the program, {named}, has {len(held)} capabilities"
-        yield Finding(NOTE, message, tuple(program.evidence("Uid", "CapEff")), FEWER_RIGHTS)
+        yield Finding(NOTE, message, tuple(program.evidence("Uid", "CapEff")), fewer_rights(patient))
     if program.number("NoNewPrivs") == 0:
         message = f"the program, {named}, could gain rights by a set-user-ID file"
         fix = "pyinit --no-new-privileges, or `docker run --security-opt no-new-privileges`"
         yield Finding(NOTE, message, tuple(program.evidence("NoNewPrivs", "CapBnd")), fix)
+
+
+def fewer_rights(patient: Patient) -> str:
+    """The options that leave the program less, but for those that pyinit has been told."""
+    told = patient.told
+    options = {
+        "--user USER": bool(told and told.user),
+        "--no-new-privileges": bool(told and told.no_new_privileges),
+        "--drop-capabilities": bool(told and told.drop_capabilities),
+    }
+    missing = [option for option, is_said in options.items() if not is_said]
+    if missing:
+        return f"pyinit {' '.join(missing)}"
+    return (
+        "fewer --keep-capabilities" if told and told.keep_capabilities else "a user other than root: pyinit --user USER"
+    )
 
 
 def capabilities_of(process: proc.Process) -> "set[str]":

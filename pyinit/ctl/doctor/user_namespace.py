@@ -16,6 +16,14 @@ def number_inside(pid1: Process, uid: int) -> "int | None":
     return next((uid - outside + inside for inside, outside, count in ranges if 0 <= uid - outside < count), None)
 
 
+def number_outside(pid1: Process, uid: int) -> int:
+    """What a UID that the container has, as we see it, is called outside of its user namespace."""
+    if not is_in_our_user_namespace(pid1):
+        return uid
+    found = (uid - inside + outside for inside, outside, count in uid_ranges(pid1) if 0 <= uid - inside < count)
+    return next(found, uid)
+
+
 def is_nested(process: Process) -> bool:
     """Whether a process is in a user namespace that does not have every UID: not the host's."""
     return not any(

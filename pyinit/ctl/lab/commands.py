@@ -12,7 +12,6 @@ from pyinit.ctl.lab.experiment import DIFFERS, SKIPPED, Experiment, Result, open
 from pyinit.ctl.lab.experiment import run as run_experiment
 from pyinit.ctl.lab.experiments import BY_NAME, EXPERIMENTS
 from pyinit.ctl.lab.namespace import NotAvailable
-from pyinit.ctl.lab.narrator import Narrator, complain
 from pyinit.ctl.options import json_option, write_json
 
 NOT_AVAILABLE = 3  # the exit status
@@ -44,8 +43,15 @@ def list_experiments(as_json: bool) -> None:
         rows = [{"name": each.name, "title": each.title, "manual": each.manual} for each in EXPERIMENTS]
         write_json(rows)
         return
+    from rich.table import Table
+
+    from pyinit.ctl import console
+
+    table = Table.grid(padding=(0, 1))
+    table.add_column(style="bold", no_wrap=True)
     for each in EXPERIMENTS:
-        click.echo(f"{click.style(f'{each.name:<10}', bold=True)} {each.title}")
+        table.add_row(each.name, each.title)
+    console.output().print(table)
 
 
 def run_options(command: "Callable[..., None]") -> "Callable[..., None]":
@@ -114,9 +120,8 @@ def perform(experiments: "list[Experiment]", pause: bool, explain: bool, as_json
     """Run experiments and tell of them, in words or as JSON."""
     if as_json and (pause or explain):
         raise click.UsageError("--json: there is nothing to pause or to explain for a program")
-    for number in (signal.SIGTERM, signal.SIGHUP):  # end as after Ctrl-C, with everything cleared away
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, end_by_signal)
+    from pyinit.ctl.lab.narrator import Narrator
+
     try:
         with open_lab() as place:
             if as_json:
@@ -143,10 +148,6 @@ def perform(experiments: "list[Experiment]", pause: bool, explain: bool, as_json
         sys.exit(NOT_AVAILABLE)
 
 
-def end_by_signal(number: int, _: object) -> NoReturn:
-    sys.exit(128 + number)
-
-
 def as_dictionary(result: Result) -> "dict[str, object]":
     """A result for --json."""
     return {
@@ -170,5 +171,7 @@ def as_dictionary(result: Result) -> "dict[str, object]":
 
 def finish(results: "list[Result]", otherwise: int) -> NoReturn:
     """Complain about what was not as told, and end."""
+    from pyinit.ctl.lab.narrator import complain
+
     complain(results)
     sys.exit(1 if any(result.verdict == DIFFERS for result in results) else otherwise)

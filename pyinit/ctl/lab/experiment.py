@@ -100,10 +100,13 @@ class Lab:
                 self.hold(namespace)
 
     def install(self, programs: "Mapping[str, str]") -> None:
-        """Have these programs, too."""
-        for name, script in programs.items():
-            (self.directory / name).write_text(as_program(script))
-            (self.directory / name).chmod(0o755)
+        """Have these programs, too. Raises NotAvailable."""
+        try:
+            for name, script in programs.items():
+                (self.directory / name).write_text(as_program(script))
+                (self.directory / name).chmod(0o755)
+        except OSError as error:
+            raise NotAvailable(f"needs to write below {str(self.directory)!r}: {error.strerror}; see TMPDIR") from None
 
     def see(self, line: str) -> None:
         """Show a piece of evidence at once, and keep it."""
@@ -122,7 +125,11 @@ class Lab:
 def open_lab() -> "Iterator[Lab]":
     """A lab with a pyinit, built into a directory that is deleted afterwards. Raises NotAvailable."""
     unshare = find_unshare()
-    with tempfile.TemporaryDirectory(prefix="pyinit-lab-") as directory:
+    try:
+        place = tempfile.TemporaryDirectory(prefix="pyinit-lab-")
+    except OSError as error:
+        raise NotAvailable(f"needs a directory for its programs: {error.strerror}; see TMPDIR") from None
+    with place as directory:
         build_pyinit(Path(directory, "pyinit"))
         if not can_run(Path(directory, "pyinit")):
             raise NotAvailable(f"needs a directory in which programs can be executed, not {directory!r}; see TMPDIR")

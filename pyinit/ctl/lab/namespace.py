@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pyinit.ctl.lab.process import Process, stat_of
+from pyinit.ctl.lab.process import Process, stat_of, status_of
 
 DEADLINE = 30.0  # seconds that anything may take on a slow machine
 
@@ -43,8 +43,21 @@ class TooLate(Exception):
     """Something did not happen in time; the message says what."""
 
 
+def check_proc() -> None:
+    """The lab looks at everything through /proc: of our PID namespace, with its numbers. Raises NotAvailable."""
+    try:
+        shown = os.readlink("/proc/self")
+    except OSError as error:
+        raise NotAvailable(f"needs /proc, and it does not tell: {error.strerror}; is it mounted?") from None
+    if shown != str(os.getpid()):
+        raise NotAvailable("needs the /proc of its own PID namespace, and here is another's: mount -t proc proc /proc")
+    if "NSpid" not in status_of(os.getpid()):
+        raise NotAvailable("needs a /proc that tells the numbers in PID namespaces (NSpid), as Linux has it")
+
+
 def find_unshare() -> "tuple[str, ...]":
     """The command that makes a PID namespace here, as root or in a user namespace. Raises NotAvailable."""
+    check_proc()
     said = ""
     for command in (NAMESPACE, (*NAMESPACE, *AS_ROOT_INSIDE))[0 if os.geteuid() == 0 else 1 :]:
         try:
@@ -245,7 +258,7 @@ def parents_of_all() -> "dict[int, int]":
     found = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):  # of others: hidepid=1
                 found[int(name)] = int(stat_of(int(name))[1])
     return found
 

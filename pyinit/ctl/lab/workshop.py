@@ -2,14 +2,16 @@
 
 import os
 import re
+import shutil
 import textwrap
+from importlib.resources import files
 from pathlib import Path
 
 from pyinit.ctl import zipapp
 from pyinit.ctl.lab.experiment import Experiment, as_program
 from pyinit.ctl.lab.experiments import EXPERIMENTS
 
-SCRIPTS = Path(__file__).resolve().parent / "workshop"
+SCRIPTS = files("pyinit.ctl.lab") / "workshop"
 SHARED = ("common.sh", "users.sh")
 PROGRAMS = {name: script for experiment in EXPERIMENTS for name, script in experiment.programs.items()}
 
@@ -38,7 +40,17 @@ def file_name(number: int, experiment: Experiment) -> str:
 
 
 def write(directory: Path) -> "list[Path]":
-    """Write the workshop into an empty directory; returns its files. Raises OSError, and BuildError of the zipapp."""
+    """Write the workshop into an empty directory; returns its files. Raises OSError, and BuildError of the zipapp: the
+    directory is empty again then."""
+    try:
+        return _write(directory)
+    except BaseException:
+        for each in directory.iterdir():
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+        raise
+
+
+def _write(directory: Path) -> "list[Path]":
     programs = directory / "programs"
     programs.mkdir()
     zipapp.build(directory / "pyinit", "/usr/bin/env python3")

@@ -4,17 +4,20 @@ import json
 import os
 import shutil
 import sys
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
+from pyinit.ctl.files import check_replaceable, replace
+from pyinit.ctl.options import Seconds
 from pyinit.ctl.timeline import model, text, words
-from pyinit.ctl.timeline.journal import Event, Journal, read
+from pyinit.ctl.timeline.journal import Event, Journal, NoJournal, read
 from pyinit.ctl.timeline.model import Timeline
-from pyinit.message import printable
+from pyinit.tell.text import printable
+
+WHY_NO_COSTS = "an older pyinit wrote it, or a Python without the module resource"
 
 _NAMED = 5  # broken lines in a warning
 _ROWS = 25
@@ -41,7 +44,24 @@ def _html(timeline: Timeline, rows: int) -> bytes:
     return html.draw(timeline, rows)
 
 
-_DRAWINGS: "dict[str, Callable[[Timeline, int], bytes]]" = {".svg": _svg, ".png": _png, ".html": _html, ".htm": _html}
+def _trace(timeline: Timeline, _: int) -> bytes:
+    from pyinit.ctl.timeline import trace
+
+    return trace.draw(timeline)
+
+
+_DRAWINGS: "dict[str, Callable[[Timeline, int], bytes]]" = {
+    ".svg": _svg,
+    ".png": _png,
+    ".html": _html,
+    ".htm": _html,
+    ".trace.json": _trace,
+}
+
+
+run_option = click.option(
+    "--run", type=click.IntRange(min=1), metavar="N", help="The Nth run in the journal.  [default: the last]"
+)
 
 
 @click.command()
@@ -51,12 +71,13 @@ _DRAWINGS: "dict[str, Callable[[Timeline, int], bytes]]" = {".svg": _svg, ".png"
     "--output",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Draw into FILE: .svg, .png (needs matplotlib) or .html, a page with zoom. Without it: text.",
+    help="Draw into FILE: .svg, .png (needs matplotlib), .html, a page with zoom, or .trace.json, for Perfetto and the "
+    "viewers of browsers. Without it: text.",
 )
-@click.option("--run", type=click.IntRange(min=1), metavar="N", help="The Nth run in the journal.  [default: the last]")
+@run_option
 @click.option(
     "--last",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(min=0, min_open=True),
     metavar="SECONDS",
     help="Draw only the end.",
 )
@@ -68,6 +89,11 @@ _DRAWINGS: "dict[str, Callable[[Timeline, int], bytes]]" = {".svg": _svg, ".png"
     metavar="N",
     help="Group orphans by name if there are more processes.",
 )
+@click.option(
+    "--by",
+    type=click.Choice([model.CPU, model.MEMORY]),
+    help="Show who has cost most: processor time, or the largest resident set.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write what the pictures are made of: processes, signals, times.")
 def timeline(
     file: "BinaryIO",
@@ -75,6 +101,7 @@ def timeline(
     run: "int | None",
     last: "float | None",
     rows: int,
+    by: "str | None",
     as_json: bool,
 ) -> None:
     """Draw the life of a container from what `pyinit --events JOURNAL` wrote; - is standard input.
@@ -89,35 +116,42 @@ def timeline(
     if as_json and output:
         raise click.UsageError("--json writes to standard output: leave out --output")
     draw = _drawing(output) if output else None
-    drawn = model.make(_choose(file, run))
+    drawn = model.make(choose(file, run))
+    if by and not any(process.cost for process in drawn.processes):
+        raise click.ClickException(f"--by: this journal does not tell what processes have cost: {WHY_NO_COSTS}")
+    drawn.by = by
     if last is not None:
         drawn = model.last_seconds(drawn, last)
     if as_json:
         click.echo(json.dumps(drawn.as_json(), indent=1))
     elif output and draw:
         write(output, draw(drawn, rows))
-        click.echo(f"{output}: {len(drawn.processes)} processes, {len(drawn.signals)} signals")
+        click.echo(f"{printable(str(output))}: {len(drawn.processes)} processes, {len(drawn.signals)} signals")
     else:
         _show(drawn, rows)
 
 
 def _drawing(output: Path) -> "Callable[[Timeline, int], bytes]":
     """What draws a file of that name. Raises UsageError."""
-    draw = _DRAWINGS.get(output.suffix.lower())
+    draw = next((draw for end, draw in _DRAWINGS.items() if output.name.lower().endswith(end)), None)
     if draw is None:
         raise click.UsageError(f"--output: {str(output)!r} must end in {', '.join(_DRAWINGS)}")
-    if output.exists() and not output.is_file():
-        raise click.UsageError(f"--output: {str(output)!r} is no file")
+    try:
+        check_replaceable(output)
+    except OSError as error:
+        raise click.UsageError(f"--output: {str(output)!r}: {error.strerror}") from None
     return draw
 
 
-def _choose(file: "BinaryIO", number: "int | None") -> "list[Event]":
+def choose(file: "BinaryIO", number: "int | None") -> "list[Event]":
     """The events of run `number`, by default the last; says what was left out. Raises ClickException."""
     name = printable(str(getattr(file, "name", "standard input")))
     try:
         journal = read(file)
     except OSError as error:
         raise click.ClickException(f"{name}: {error.strerror}") from None
+    except NoJournal as error:
+        raise click.ClickException(f"{name}: not a journal of pyinit: {error}") from None
     if not journal.runs:
         if not journal.lines:
             raise click.ClickException(f"{name}: empty: pyinit has written nothing yet")
@@ -128,7 +162,7 @@ def _choose(file: "BinaryIO", number: "int | None") -> "list[Event]":
     if number is not None and number > runs:
         raise click.UsageError(f"--run: {number}: the journal has {words.plural(runs, 'run')}")
     if number is None and runs > 1:
-        click.echo(f"{name}: the last of {runs} runs; --run N draws another", err=True)
+        click.echo(f"{name}: the last of {runs} runs; --run N takes another", err=True)
     return journal.runs[(number or runs) - 1]
 
 
@@ -163,15 +197,8 @@ def _show(timeline: Timeline, rows: int) -> None:
 
 
 def write(output: Path, data: bytes) -> None:
-    """Write a file whole: under another name beside it, then renamed. Raises ClickException."""
-    temporary = output.with_name(f".{output.name[:100]}.{uuid.uuid4().hex}")
+    """Raises ClickException."""
     try:
-        try:
-            with open(temporary, "xb") as file:
-                file.write(data)
-            os.replace(temporary, output)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        replace(output, data)
     except OSError as error:
         raise click.ClickException(f"--output: {str(output)!r}: {error.strerror}") from None

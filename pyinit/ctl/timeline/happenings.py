@@ -6,7 +6,7 @@ from pyinit.ctl.timeline import words
 from pyinit.ctl.timeline.model import Process, Signal, Timeline, short
 from pyinit.ctl.timeline.rows import TIMES
 from pyinit.ctl.timeline.scale import Scale, moment
-from pyinit.message import printable
+from pyinit.tell.text import printable
 
 _ASKS_TO_END = ("SIGTERM", "SIGINT", "SIGQUIT")
 
@@ -32,10 +32,10 @@ def happenings(timeline: Timeline, scale: Scale, finest: float) -> "list[Happeni
     for drain in timeline.drains:
         pids = set(drain.left)
         left = tuple(process for process in timeline.processes if process.left and process.pid in pids)
-        tip = [f"at {moment(drain.time)}: {words.of_drain(len(drain.left), drain.grace)}"]
-        number = len(drain.left)
-        text = f"TERM to {number:,} left, KILL in {drain.grace:g} s"
-        found.append(Happening(drain.time, text, f"TERM to {number:,}", "drain", True, tip, targets=left))
+        tip = [f"at {moment(drain.time)}: {words.of_drain(drain)}"]
+        brief = f"{short(drain.signal)} to {len(drain.left):,}" if drain.signal else f"{len(drain.left):,}"
+        text = f"{brief} left, KILL in {round(drain.grace, 1):g} s"
+        found.append(Happening(drain.time, text, brief, "drain", True, tip, targets=left))
     for kill in timeline.kills:
         killed = tuple(p for p in timeline.processes if p.killed == kill.time)
         tip = [f"at {moment(kill.time)}: KILL to", *map(printable, kill.processes[:20])]

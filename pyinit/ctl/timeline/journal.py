@@ -1,9 +1,11 @@
 """Reading a journal: from lines, some of which may be broken, to the events of each run."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
+
+LONGEST_LINE = 1 << 24  # bytes: a command line has 2 MiB at most, and a character of it becomes six in JSON
 
 _LATEST = 253402300800.0  # seconds since 1970: the year 10000, which no calendar of Python's has
 
@@ -32,13 +34,27 @@ class Journal:
     lines: int = 0
 
 
-def read(lines: "Iterable[bytes]") -> Journal:
-    """Read a whole journal. Raises no error for what the lines hold.
+class NoJournal(Exception):
+    """The file has a line that no journal can have; the message says which."""
+
+
+def lines_of(file: BinaryIO) -> "Iterator[bytes]":
+    """The lines of a file, which may be a device that never ends one. Raises NoJournal."""
+    number = 0
+    while line := file.readline(LONGEST_LINE):
+        number += 1
+        if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+            raise NoJournal(f"line {number} has more than {LONGEST_LINE >> 20} MiB")
+        yield line
+
+
+def read(file: BinaryIO) -> Journal:
+    """Read a whole journal. Raises NoJournal, and no error for what the lines hold.
 
     A run begins with its `start`. What comes before the first is a run as well, whose beginning has been lost.
     """
     journal = Journal()
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines_of(file), 1):
         journal.lines = number
         if not line.strip():
             continue
@@ -106,9 +122,29 @@ def _is_numbers(value: object) -> bool:
     return isinstance(value, list) and all(map(_is_number, value))
 
 
+def _is_count_or_none(value: object) -> bool:
+    return value is None or (_is_number(value) and value >= 0)  # type: ignore[operator]
+
+
+def _are_costs_or_none(value: object) -> bool:
+    return value is None or (isinstance(value, dict) and all(suits(value.get(name)) for name, suits in _COSTS.items()))
+
+
+# Of one process, or of several (man 2 getrusage). Older journals have none of them.
+_COSTS: "dict[str, Callable[[object], bool]]" = {
+    "user_time": _is_time_or_none,
+    "system_time": _is_time_or_none,
+    "max_rss": _is_count_or_none,
+    "minor_faults": _is_count_or_none,
+    "major_faults": _is_count_or_none,
+    "disk_read": _is_count_or_none,
+    "voluntary_switches": _is_count_or_none,
+    "involuntary_switches": _is_count_or_none,
+}
+
 _EVERY: "dict[str, Callable[[object], bool]]" = {"time": _is_time, "monotonic": _is_time}
 
-# What each event has (README.md, "The journal"). Fields that are not named here are newer: they are passed over.
+# What each event has (journal.schema.json). Fields that are not named here are newer: they are passed over.
 _FIELDS: "dict[str, dict[str, Callable[[object], bool]]]" = {
     "start": {"pid": _is_number, "arguments": _is_texts},
     "spawn": {"pid": _is_number, "program": _is_texts},
@@ -121,8 +157,15 @@ _FIELDS: "dict[str, dict[str, Callable[[object], bool]]]" = {
         "orphan": _is_truth,
         "command": _is_text,
         "age": _is_time_or_none,
+        "killed_by": _is_text_or_none,
+        **_COSTS,
     },
-    "drain": {"left": _is_numbers, "grace": _is_time},
+    "drain": {"left": _is_numbers, "signal": _is_text_or_none, "grace": _is_time},
     "killed": {"pids": _is_numbers, "processes": _is_texts},
-    "ended": {"status": _is_number, "error": _is_text_or_none},
+    "ended": {
+        "status": _is_number,
+        "error": _is_text_or_none,
+        "reaped": _are_costs_or_none,
+        "own": _are_costs_or_none,
+    },
 }

@@ -2,20 +2,44 @@
 
 import re
 from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from pyinit.ctl.timeline.journal import Event
-from pyinit.message import printable
+from pyinit.tell.text import printable
 
 PYINIT = "pyinit"
 PROGRAM = "program"
 HOOK = "hook"
 ORPHAN = "orphan"
 
+CPU = "cpu"
+MEMORY = "memory"
+
 _TICK = 0.01  # seconds: the kernel's unit for the start of a process (man 5 proc_pid_stat)
 
-_DESCRIBED = re.compile(r"(-?\d+) \((.*?)(, ignores it)?\)", re.DOTALL)  # as processes.describe writes it
+_DESCRIBED = re.compile(r"(-?[0-9]{1,19}) \((.*?)(, ignores it)?\)", re.DOTALL)  # as processes.describe writes it
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a process has cost, with the children that it had waited for: seconds, bytes, how often (man 2 getrusage).
+
+    The largest resident set counts what the process was before its exec: of what pyinit starts it is pyinit's at least.
+    """
+
+    user_time: float
+    system_time: float
+    max_rss: int
+    minor_faults: int
+    major_faults: int
+    disk_read: int
+    voluntary_switches: int  # how often it waited: for a file, a child, time
+    involuntary_switches: int  # how often others were let on
+
+    @property
+    def cpu(self) -> float:
+        return self.user_time + self.system_time
 
 
 @dataclass
@@ -34,9 +58,11 @@ class Process:
     reaped: "float | None" = None
     status: "int | None" = None  # as a shell reports it: 128 + signal
     signal: "str | None" = None  # that ended it
-    left: bool = False  # when the program had ended: it got TERM
+    killed_by: "str | None" = None  # of KILL who sent it: memory, pyinit, other
+    left: bool = False  # when the program had ended
     killed: "float | None" = None  # pyinit sent KILL
     ignores: bool = False  # the signal that should have ended it
+    cost: "Cost | None" = None
 
     @property
     def outcome(self) -> str:
@@ -60,10 +86,11 @@ class Signal:
 
 @dataclass(frozen=True)
 class Drain:
-    """The program had ended and left others behind, which got TERM, and KILL after `grace` seconds."""
+    """The program had ended and left others behind, which got the stop, and KILL after `grace` seconds."""
 
     time: float
     left: "list[int]"
+    signal: "str | None"  # that they were sent now, None if they had had it before
     grace: float
 
 
@@ -90,6 +117,8 @@ class Timeline:
     signals: "list[Signal]" = field(default_factory=list)
     drains: "list[Drain]" = field(default_factory=list)
     kills: "list[Kill]" = field(default_factory=list)
+    cost: "Cost | None" = None  # of all who were reaped together, but for the largest set, which is that of one
+    by: "str | None" = None  # which cost a picture shows: cpu, memory
     begin: float = 0.0  # where a picture begins, see last_seconds
     before: int = 0  # processes that had ended by then
 
@@ -132,6 +161,12 @@ def short(signal: str) -> str:
     return printable(signal[3:] if signal.startswith("SIG") else signal)
 
 
+def cost_of(processes: "list[Process]", by: str) -> float:
+    """The processor time of all of them in seconds, or the largest resident set of one in bytes; 0 if nobody tells."""
+    costs = [process.cost for process in processes if process.cost]
+    return sum(cost.cpu for cost in costs) if by == CPU else max((cost.max_rss for cost in costs), default=0)
+
+
 def count_outcomes(processes: "list[Process]") -> "list[tuple[str, int]]":
     """How they ended, the most frequent first."""
     return Counter(process.outcome or "?" for process in processes).most_common()
@@ -169,9 +204,11 @@ class _Living:
             self._timeline.ended = at
             self._timeline.status = details["status"]
             self._timeline.error = details.get("error")
+            self._timeline.cost = _cost(details.get("reaped"))
             for process in self._timeline.processes:
                 if process.role == PYINIT:
                     process.status = details["status"]
+                    process.cost = _cost(details.get("own"))
 
     def _add(self, process: Process) -> Process:
         self._timeline.processes.append(process)
@@ -205,7 +242,9 @@ class _Living:
         process.reaped = at
         process.status = details["status"]
         process.signal = details["signal"]
+        process.killed_by = details.get("killed_by")
         process.name = details["command"] or process.name
+        process.cost = _cost(details)
         if process.started is None and details.get("age") is not None:
             process.started = process.seen = min(process.seen, self._start(at - details["age"]))
         del self._by_pid[process.pid]
@@ -216,7 +255,7 @@ class _Living:
         return program if program is not None and program - _TICK < at < program else max(0.0, at)
 
     def _drain(self, at: float, details: "dict[str, Any]") -> None:
-        self._timeline.drains.append(Drain(at, details["left"], details["grace"]))
+        self._timeline.drains.append(Drain(at, details["left"], details.get("signal"), details["grace"]))
         for pid in details["left"]:
             self._find(pid, at).left = True
 
@@ -229,6 +268,14 @@ class _Living:
             if described:
                 described.name = described.name or match[2]
                 described.ignores = bool(match[3])
+
+
+def _cost(details: "dict[str, Any] | None") -> "Cost | None":
+    """None where a journal does not tell, as older ones."""
+    told = {each.name: details.get(each.name) for each in fields(Cost)} if details else {}
+    if told.get("user_time") is None:
+        return None
+    return Cost(**{name: value or 0 for name, value in told.items()})
 
 
 def _find_the_program(processes: "list[Process]", events: "list[Event]") -> "Process | None":

@@ -8,6 +8,7 @@ const picture = element.querySelector("svg");
 const tip = document.getElementById("tip");
 const CLOSEST = 1e-5; // of the axis
 const TICKS = 9;
+const SHORTEST = 1e-6; // seconds: the journal tells no less
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400]; // seconds
 let from = 0; // what is shown
 let to = 1;
@@ -46,7 +47,7 @@ function roundStep(seconds) {
 
 function clock(seconds, step) {
   let digits = 0;
-  while (digits < 6 && Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) > 1e-6) digits++;
+  while (digits < 6 && Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) > 1e-9) digits++;
   if (seconds < 60) return `${seconds.toFixed(digits)} s`;
   const units = Math.round(seconds * 10 ** digits);
   const minutes = Math.floor(units / (60 * 10 ** digits));
@@ -68,12 +69,14 @@ function ticks() {
     const number = TICKS * (last - first) / (to - from);
     if (cut || number < 0.5) continue;
     const seconds = (end - start) / (right - left);
-    const step = roundStep((last - first) * seconds / number);
-    const begin = start + (first - left) * seconds;
-    for (let count = Math.ceil(begin / step - 1e-9); ; count++) {
-      const place = left + (count * step - start) / seconds;
+    const step = Math.max(SHORTEST, roundStep((last - first) * seconds / number));
+    const count = Math.ceil((start + (first - left) * seconds) / step - 1e-9);
+    // So many at most: from 2 ** 53 on a count may have no next one.
+    for (let tick = 0; tick <= TICKS + 1; tick++) {
+      const time = (count + tick) * step;
+      const place = left + (time - start) / seconds;
       if (place > last + 1e-9) break;
-      if (!nearACut(place)) found.push([place, clock(count * step, step)]);
+      if (!nearACut(place)) found.push([place, clock(time, step)]);
     }
   }
   return found;

@@ -27,7 +27,7 @@ def draw(timeline: Timeline, rows: int) -> bytes:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise MissingError("PNG needs matplotlib: pip install 'pyinit[png]'; .svg and .html need nothing") from None
+        raise MissingError("PNG needs matplotlib: pip install matplotlib; .svg and .html need nothing") from None
     drawn = scene.make(timeline, rows)
     figure = Figure(figsize=(WIDTH / _DOTS_PER_INCH, drawn.height / _DOTS_PER_INCH), dpi=_DOTS_PER_INCH * _FINER)
     figure.set_facecolor(COLOURS["background"][0])

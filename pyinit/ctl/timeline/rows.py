@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pyinit.ctl.timeline.model import ORPHAN, PYINIT, Process, Timeline, count_outcomes
-from pyinit.message import printable
+from pyinit.ctl.timeline.model import CPU, ORPHAN, PYINIT, Process, Timeline, cost_of, count_outcomes
+from pyinit.ctl.timeline.scale import duration, size
+from pyinit.tell.text import printable
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 _LEAST = 4  # rows, however few are asked for
@@ -14,10 +15,11 @@ _LEAST = 4  # rows, however few are asked for
 
 @dataclass(frozen=True)
 class Row:
-    """One process, or several that are much the same."""
+    """One process, or several that are much the same. `by` is the cost that is shown, if one is."""
 
     label: str
     processes: "list[Process]"
+    by: "str | None" = None
 
     @property
     def single(self) -> bool:
@@ -29,7 +31,10 @@ class Row:
 
     @property
     def outcome(self) -> str:
-        """How they ended, in a few characters."""
+        """How they ended, in a few characters; or what they have cost."""
+        if self.by:
+            cost = cost_of(self.processes, self.by)
+            return duration(cost) if self.by == CPU else size(cost)
         outcomes = [outcome for outcome, _ in count_outcomes(self.processes)]
         return outcomes[0].replace("?", "") if self.single else ", ".join(outcomes[:3]) + (", …" * (len(outcomes) > 3))
 
@@ -40,6 +45,8 @@ def make(timeline: Timeline, most: int) -> "list[Row]":
     Orphans are grouped by name where there are too many: first those that came and went, then those that were left
     when the program had ended, and those that were killed last. What is still too much becomes one row of all others.
     """
+    if timeline.by:
+        return _by_cost(timeline, max(_LEAST, most), timeline.by)
     kept = [Row(_label(process), [process]) for process in timeline.processes if process.role != ORPHAN]
     loose = [Row(_label(process), [process]) for process in timeline.orphans]
     kinds: "list[Callable[[Process], bool]]" = [
@@ -59,6 +66,18 @@ def make(timeline: Timeline, most: int) -> "list[Row]":
         last = [Row(f"{len(others):,} of {len(names):,} other names", others)]
         loose = loose[: room - 1]
     return kept[:1] + sorted(kept[1:] + loose, key=lambda row: row.seen) + last
+
+
+def _by_cost(timeline: Timeline, most: int, by: str) -> "list[Row]":
+    """pyinit; below it who has cost most, in that order; and in a last row of `most` all others."""
+    first = [process for process in timeline.processes if process.role == PYINIT]
+    ordered = [process for process in timeline.processes if process.role != PYINIT]
+    ordered.sort(key=lambda process: -cost_of([process], by))
+    room = most - len(first)
+    alone = ordered if len(ordered) <= room else ordered[: room - 1]
+    rows = [Row(_label(process), [process], by) for process in [*first, *alone]]
+    others = ordered[len(alone) :]
+    return [*rows, Row(f"{len(others):,} others", others, by)] if others else rows
 
 
 def _group(rows: "list[Row]", suits: "Callable[[Process], bool]") -> "list[Row]":

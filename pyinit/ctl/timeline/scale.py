@@ -91,7 +91,7 @@ def _round_step(seconds: float) -> float:
 def clock(seconds: float, step: float) -> str:
     """A time on the axis: `12.5 s`, `5:30`, `1:05:30`, as exact as the step between ticks asks for."""
     digits = 0
-    while digits < 6 and abs(step * 10**digits - round(step * 10**digits)) > 1e-6:
+    while digits < 6 and abs(step * 10**digits - round(step * 10**digits)) > 1e-9:
         digits += 1
     if seconds < 60:
         return f"{seconds:.{digits}f} s"
@@ -118,3 +118,10 @@ def duration(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole // 60 % 60} min"
     return f"{whole // 86400} d {whole // 3600 % 24} h"
+
+
+def size(number: float) -> str:
+    """An amount of memory in bytes: `0 KiB`, `980 KiB`, `13.1 MiB`, `1,204 MiB`."""
+    if number < 1 << 20:
+        return f"{number / (1 << 10):.0f} KiB"
+    return f"{number / (1 << 20):,.{1 if number < 100 << 20 else 0}f} MiB"

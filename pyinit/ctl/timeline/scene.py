@@ -281,7 +281,7 @@ class _Maker:
         if any(not row.single for row in self._rows):
             entries.append((ORPHAN, "how many were reaped when"))
         if self._timeline.drains:
-            entries.append(("grace", "grace period: TERM before KILL"))
+            entries.append(("grace", "grace period: until KILL"))
         if any(piece.cut for piece in self._scale.pieces):
             entries.append(("cut", "nothing happened: cut short"))
         if self._timeline.signals:

@@ -142,7 +142,7 @@ def _legend(timeline: Timeline, shown: "list[Row]", characters: Characters) -> s
         (any(each.reaped is not None for each in processes), characters.reaped, "reaped"),
         (len(processes) < len(shown), characters.density[-1], "how many were reaped when"),
         (bool(timeline.signals), characters.signal, "signal"),
-        (any(each.left for each in processes), characters.drain, "got TERM"),
+        (any(each.left for each in processes), characters.drain, "leftover"),
         (any(each.killed is not None for each in processes), characters.kill, "got KILL"),
     ]
     return ", ".join(f"{character} {meaning}" for there, character, meaning in entries if there)

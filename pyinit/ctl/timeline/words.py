@@ -4,10 +4,23 @@ import shlex
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
-from pyinit.ctl.timeline.model import HOOK, ORPHAN, Process, Signal, Timeline, count_outcomes, short
+from pyinit.ctl.timeline.model import (
+    CPU,
+    HOOK,
+    MEMORY,
+    ORPHAN,
+    Cost,
+    Drain,
+    Process,
+    Signal,
+    Timeline,
+    cost_of,
+    count_outcomes,
+    short,
+)
 from pyinit.ctl.timeline.rows import TIMES, Row, one_line
-from pyinit.ctl.timeline.scale import duration, moment
-from pyinit.message import printable
+from pyinit.ctl.timeline.scale import duration, moment, size
+from pyinit.tell.text import printable
 
 
 def heading(timeline: Timeline) -> "list[str]":
@@ -24,6 +37,8 @@ def heading(timeline: Timeline) -> "list[str]":
     reaped = sum(process.reaped is not None for process in timeline.orphans)
     if reaped:
         facts.append(f"{plural(reaped, 'orphan')} reaped")
+    if timeline.by:
+        facts.append({CPU: "by processor time", MEMORY: "by the largest resident set"}[timeline.by])
     if timeline.begin:
         facts.append(f"the last {duration(timeline.duration - timeline.begin)}")
     if timeline.before:
@@ -67,7 +82,11 @@ def events(timeline: Timeline) -> "list[tuple[float, str]]":
     """What happened beside processes coming and going, in order."""
     found = [(signal.time, of_signal(signal)) for signal in timeline.signals]
     for drain in timeline.drains:
-        found.append((drain.time, of_drain(len(drain.left), drain.grace)))
+        found.append((drain.time, of_drain(drain)))
+    for process in timeline.processes:
+        if process.killed_by == "memory" and process.reaped is not None:
+            who = f"{process.pid} {printable(process.name)}"
+            found.append((process.reaped, f"the kernel has killed {who} for want of memory"))
     for kill in timeline.kills:
         found.append(
             (kill.time, f"KILL to {printable(', '.join(kill.processes) or plural(len(kill.pids), 'process'))}")
@@ -78,8 +97,9 @@ def events(timeline: Timeline) -> "list[tuple[float, str]]":
     return sorted(((time, text) for time, text in found if time >= timeline.begin), key=lambda each: each[0])
 
 
-def of_drain(number: int, grace: float) -> str:
-    return f"the program has left {plural(number, 'process')}: TERM, and KILL in {grace:g} s"
+def of_drain(drain: Drain) -> str:
+    asked = f"{short(drain.signal)}, and " if drain.signal else ""
+    return f"the program has left {plural(len(drain.left), 'process')}: {asked}KILL in {round(drain.grace, 1):g} s"
 
 
 def sender(signal: Signal) -> str:
@@ -116,18 +136,26 @@ def of_process(process: Process, timeline: Timeline) -> "list[str]":
     elif process.seen != process.reaped:
         lines.append(f"there at {moment(process.seen)}, since when is not known")
     if process.left:
-        lines.append("still there when the program had ended: got TERM")
+        lines.append("still there when the program had ended")
     if process.killed is not None:
         lines.append(f"{'ignored its signal, ' if process.ignores else ''}got KILL at {moment(process.killed)}")
     if process.reaped is not None:
         adopted = "adopted by then, and " if process.role == ORPHAN else ""
-        how = f"ended by {short(process.signal)}, " if process.signal else ""
+        why = " of the kernel's for want of memory" if process.killed_by == "memory" else ""
+        how = f"ended by {short(process.signal)}{why}, " if process.signal else ""
         lines.append(f"{adopted}reaped at {moment(process.reaped)}: {how}status {process.status}")
     elif process.role != "pyinit":
         lines.append(
             "not reaped by pyinit" if timeline.ended is not None else "still there, as far as the journal goes"
         )
-    return lines
+    return lines + of_cost(process.cost) if process.cost else lines
+
+
+def of_cost(cost: Cost) -> "list[str]":
+    faults = f"{plural(cost.minor_faults + cost.major_faults, 'page fault')}, {cost.major_faults:,} of them from disk"
+    waited = f"waited {plural(cost.voluntary_switches, 'time')}, {size(cost.disk_read)} read from disk"
+    kernel = f"{duration(cost.system_time)} of it in the kernel"
+    return [f"processor {duration(cost.cpu)}, {kernel}; at most {size(cost.max_rss)}", f"{faults}; {waited}"]
 
 
 def of_group(processes: "list[Process]") -> "list[str]":
@@ -137,6 +165,8 @@ def of_group(processes: "list[Process]") -> "list[str]":
     for outcome, count in count_outcomes(processes)[:5]:
         what = "not reaped by pyinit" if outcome == "?" else f"status {outcome}" if outcome.isdigit() else outcome
         lines.append(f"{count:,} {TIMES} {what}")
+    if any(process.cost for process in processes):
+        lines.append(f"processor {duration(cost_of(processes, CPU))}; at most {size(cost_of(processes, MEMORY))} each")
     return lines
 
 

@@ -1,5 +1,6 @@
 """What a doctor is to find in a container, a function for each: the first argument names it. Then it says `ready`."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -48,6 +49,23 @@ def has_zombies() -> None:
         wait_for_state(child.pid, "Z")
 
 
+def ignores_chld() -> None:
+    """Does not wait for its children, as before, but says so: the kernel reaps them."""
+    good()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    children.append(subprocess.Popen(["true"]))
+    wait_for_state(children[0].pid, "gone")
+
+
+def waits_for_its_server() -> None:
+    """Ignores TERM, as mysqld_safe does, and ends with the server that it has started."""
+    server = subprocess.Popen([sys.executable, __file__, "good"], stdout=subprocess.DEVNULL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    wait_for_catching(server.pid)
+    print("ready", flush=True)
+    sys.exit(server.wait())
+
+
 def is_left_orphans() -> None:
     """Three children of shells that are gone; as PID 1 we should wait for them."""
     good()
@@ -58,9 +76,9 @@ def is_left_orphans() -> None:
 
 
 def leaves_daemon() -> None:
-    """A child of a shell that is gone: PID 1 adopts it."""
+    """A child of a shell that is gone, in a process group of its own: PID 1 adopts it."""
     good()
-    subprocess.run(["sh", "-c", "sleep 1000 >/dev/null &"], check=True)
+    subprocess.run(["bash", "-c", "set -m; sleep 1000 >/dev/null &"], check=True)
 
 
 def leaves_stubborn_daemon() -> None:
@@ -76,11 +94,21 @@ def waits_for_term() -> None:
 
 
 def wait_for_state(pid: int, letter: str) -> None:
-    while True:
-        with open(f"/proc/{pid}/stat") as file:
+    """Until a process is in that state, or there is none."""
+    while os.path.exists(f"/proc/{pid}"):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as file:
             if file.read().rpartition(")")[2].split()[0] == letter:
                 return
         time.sleep(0.01)
+
+
+def wait_for_catching(pid: int) -> None:
+    """Until a process has a handler for TERM."""
+    caught = 0
+    while not caught >> (signal.SIGTERM - 1) & 1:
+        time.sleep(0.01)
+        with open(f"/proc/{pid}/status") as file:
+            caught = int(next(line for line in file if line.startswith("SigCgt:")).split()[1], 16)
 
 
 if __name__ == "__main__":

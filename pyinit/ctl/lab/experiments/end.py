@@ -66,7 +66,7 @@ EXPERIMENT = Experiment(
     ),
     rule="""
         When PID 1 ends, the kernel kills all that is left in the namespace, at once and with KILL. So PID 1
-        must not end before the others had their chance: pyinit sends them TERM, waits (--grace, ten
+        must not end before the others had their chance: pyinit sends them TERM, waits (--grace, eight
         seconds), and ends then.
     """,
     exercise="""

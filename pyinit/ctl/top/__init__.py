@@ -1,0 +1,1 @@
+"""`pyinitctl top`."""

@@ -1,0 +1,1 @@
+"""Giving the user the host's IDs, and its files with it."""

@@ -1,0 +1,1 @@
+"""The run and its end: the loop, deadlines, orphans, the drain."""

@@ -1,0 +1,205 @@
+"""The end: what the program has left behind gets the stop that the program would get, time to deal with it, and KILL.
+
+Who has got the stop with the program is waited for and not sent it again: for many a worker a second one means "now".
+As PID 1 the end waits for processes and not for children: what came in by an engine's `exec` is nobody's child here.
+"""
+
+import _signal
+from time import monotonic
+
+from pyinit.kernel import proc, processes
+from pyinit.supervise import deadlines, loop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyinit.kernel.proc import Process
+    from pyinit.supervise.run import Run
+
+# How long killed processes may take to disappear. One that cannot die (a broken disk) must not keep us.
+_AFTER_KILL = 2.0  # seconds
+
+# Whoever is asked to end gets at least that long, although the time since the stop is nearly over.
+_LEAST = 0.2
+
+# How often the list of all processes is read, if it shows nobody.
+_LOOKS = 5
+
+# How often to look for processes that are not our children: the kernel tells nobody of their end.
+_INTERVAL = 0.05  # seconds
+_LOOK_INTERVAL = 1.0  # with --wait-all, which may take days
+
+
+def drain(run: "Run") -> None:
+    """End everything that is left, within the grace and what KILL takes, and reap it as it goes."""
+    grace = run.settings.grace
+    run.forget_outlived_stop()
+    end = max(run.stopped_at + grace, monotonic() + min(grace, _LEAST)) if run.stop else monotonic() + grace
+    begin(run)
+    if not grace or not run.is_somebody_left():
+        return
+    left = _seen(run)
+    if left or run.own_pid == 1:
+        asked, refused = hand_on(run, left)
+        if left and len(refused) == len(left):  # nobody whom we could end is worth waiting for
+            return
+        run.spares = bool(refused)
+        run.events.left_behind(left, run.settings.stop_sent if asked else 0, end - monotonic())
+    elif run.program_pid and not proc.is_ours():
+        _signal_unseen(run, run.settings.stop_sent)
+        run.log.warning("the program has left processes, and /proc does not tell which: its group gets the stop")
+    else:
+        return  # children that we had before the program, and who are theirs; or nobody can say who is ours
+    if not _wait(run, end):
+        _kill(run)
+
+
+def _seen(run: "Run") -> "list[Process]":
+    """Who is left. Who is forked while the list is read is not in it, and who has forked it may be dead by then: where
+    somebody must be there, and nobody was seen, it is read again."""
+    for _ in range(_LOOKS):
+        left = processes.left(run.before)
+        if left or not proc.is_ours():
+            break
+        begin(run)
+        if not run.is_somebody_left():
+            break
+    return left
+
+
+def begin(run: "Run") -> None:
+    """From the program's end on no clock runs but that of who waits, and reaping says whether there are children."""
+    run.due.clear()
+    run.childless = False
+    try:
+        loop.reap(run)
+    except Exception as error:
+        loop.survive(run, error)
+
+
+def hand_on(run: "Run", left: "list[Process]") -> "tuple[bool, list[Process]]":
+    """Send what is left the stop that the program would get, except who has had it. Whether anybody was sent it, and
+    whom we may not signal: it may be in the program's group, too."""
+    signal = run.settings.stop_sent
+    if not signal:
+        return False, []
+    if not left and not run.had_stop:  # /proc does not tell, and nobody has had it
+        _signal_unseen(run, signal)
+        return True, []
+    had = [each for each in left if run.had_stop.get(each.pid) == each.started]
+    done, refused = processes.signal_each([each for each in left if run.had_stop.get(each.pid) != each.started], signal)
+    refused += processes.signal_each(had, 0)[1]
+    processes.signal_each(left, _signal.SIGCONT)  # a stopped process acts on it only when it goes on
+    _hang_up(left)
+    run.had_stop.update({each.pid: each.started for each in done})
+    run.events.spared(refused, signal)
+    return bool(done), refused
+
+
+def _hang_up(left: "list[Process]") -> None:
+    """On the shells that an engine's `exec -it` has brought in: at a prompt they ignore TERM and wait for that. But the
+    engine lets go of their terminal only when we have ended."""
+    guests = [each for each in left if not each.parent and each.terminal]
+    at_prompts = [each for each in guests if proc.disposition(each.pid, _signal.SIGTERM) == "ignores"]
+    processes.signal_each(at_prompts, _signal.SIGHUP)
+
+
+def _is_worth_waiting(run: "Run") -> bool:
+    """Whether somebody is left, and not only such as we may not signal. kill(2) to -1 would not tell."""
+    if not run.is_somebody_left():
+        return False
+    left = processes.left(run.before) if run.spares else []
+    return not left or len(processes.signal_each(left, 0)[1]) < len(left)
+
+
+def _signal_unseen(run: "Run", signal: int) -> None:
+    """Signal all that can be reached without a list: as PID 1 everybody, elsewhere what is left of the program's group.
+
+    Not that group where /proc has told who is left: its number may mean another one by now.
+    """
+    for each in (signal, _signal.SIGCONT):
+        if run.own_pid == 1:
+            processes.signal_everybody(each)
+        elif not proc.is_ours():
+            processes.signal_group(run.program_pid, each)
+
+
+def _wait(run: "Run", end: float) -> bool:
+    """Reap until nobody is left whom we can end. False if that takes too long, or somebody asks once more: he is in a
+    hurry."""
+    while _is_worth_waiting(run):
+        now = monotonic()
+        if now >= end:
+            return False
+        signal = _step(run, min(end, now + _INTERVAL) if run.childless else end)
+        if run.settings.stops(signal):
+            if run.stop:
+                return False
+            run.stop, run.stopped_at = signal, monotonic()
+            end = min(end, run.stopped_at + run.settings.grace)
+    return True
+
+
+def _kill(run: "Run") -> None:
+    killed, refused = processes.signal_each(processes.left(run.before), _signal.SIGKILL)
+    _signal_unseen(run, _signal.SIGKILL)  # who could not be listed, and as PID 1 who is being forked
+    end = monotonic() + _AFTER_KILL
+    run.events.killed(killed, run.settings.stop_sent)
+    run.events.spared(refused, _signal.SIGKILL)
+    run.spares = bool(refused)
+    while _is_worth_waiting(run) and monotonic() < end:
+        _step(run, min(end, monotonic() + _INTERVAL))
+        if run.own_pid != 1:
+            processes.signal_each(processes.left(run.before), _signal.SIGKILL)  # who was forked meanwhile
+    spared = {each.pid for each in refused}
+    survivors = [each for each in processes.left(run.before) if each.pid not in spared]
+    if survivors:
+        run.events.survived(survivors, _AFTER_KILL)
+
+
+def wait_for_all(run: "Run") -> None:
+    """--wait-all: until nobody is left. The stop that ended the program goes to the others, and so do later signals."""
+    begin(run)
+    run.forget_outlived_stop()
+    if run.stop:
+        hand_on(run, _seen(run))
+        _start_clock(run)
+    if run.look_for_orphans:
+        run.look_for_orphans(run)  # without the program everybody is one
+    while _is_worth_waiting(run):
+        interval = _INTERVAL if run.stop else _LOOK_INTERVAL
+        signal = _step(run, monotonic() + interval if run.childless else None)
+        sent = run.settings.forwarded(signal)
+        if signal in (0, _signal.SIGCHLD) or not sent:
+            continue
+        _to_all(run, sent)
+        if run.settings.stops(signal):
+            _to_all(run, _signal.SIGCONT)
+            _hang_up(processes.left(run.before))
+            if not run.stop:
+                run.stop, run.stopped_at = signal, monotonic()
+                _start_clock(run)
+
+
+def _to_all(run: "Run", signal: int) -> None:
+    if run.own_pid == 1:
+        processes.signal_everybody(signal)
+    else:
+        processes.signal_each(processes.left(run.before), signal)
+
+
+def _start_clock(run: "Run") -> None:
+    if run.settings.stop_timeout:
+        run.due.append((run.stopped_at + run.settings.stop_timeout, _kill))
+
+
+def _step(run: "Run", until: "float | None") -> int:
+    """Wait for a signal until then, and reap. Returns its number, 0 when the time is over. No error ends the drain."""
+    try:
+        info = deadlines.wait(run, until)
+        loop.reap(run)
+        if info and run.watched and info.si_signo != _signal.SIGCHLD:
+            run.events.received(info, 0, 0)
+        return info.si_signo if info else 0
+    except Exception as error:
+        loop.survive(run, error)
+        return 0

@@ -1,0 +1,13 @@
+"""What pyinit/ctl/main.c offers, in the standalone file alone."""
+
+from fcntl import ioctl as ioctl
+
+TIOCNOTTY: int
+TIOCSCTTY: int
+mask: set[int]
+set_user_id: int
+
+def call(name: str, /, *arguments: int | bytes) -> int: ...
+def own_usage() -> tuple[float, ...]: ...
+def wait4(pid: int, options: int, /) -> tuple[int, int, tuple[float, ...]]: ...
+def has_room(descriptor: int, /) -> bool: ...

@@ -1,0 +1,2 @@
+<?php
+require __DIR__ . "/index.php"; // which looks at the name by which it was asked for
