@@ -211,10 +211,10 @@ def from_frozen() -> "tuple[Main, Keep]":
 
 
 def read_all(file: "BufferedReader | FileIO", size: int) -> bytes:
-    """So many bytes. Raises ImportError if the file is shorter: what is left of one that was cut off must not run."""
+    """So many bytes. Raises OSError if the file is shorter: what is left of one that was cut off must not run."""
     data = file.read(size)
     if len(data) != size:
-        raise ImportError("it is cut off")
+        raise OSError(5, "it is cut off")  # EIO: who knows the path says it, too
     return data
 
 

@@ -444,6 +444,9 @@ def test_a_file_that_is_cut_off_starts_nothing(pyinit: Pyinit, tmp_path: Path) -
             break
         assert (status, errors.startswith("pyinit: cannot load "), errors.count("\n")) == (1, True, 1)
     assert b"drain" in data[:size]
+    # What every start needs is there; what these options need is not.
+    done = Pyinit(file, pyinit.python).run("--session", "--user", "nobody", "--", "echo", "ran")
+    assert done == (1, "", f"pyinit: '{file}': it is cut off\n")
 
 
 @pytest.mark.parametrize("place", ["with a space", "ünïcode", "quote'\"$x"])
