@@ -106,11 +106,14 @@ def zombie(pid: int) -> "tuple[int, str] | None":
 class Service:
     """One init in a PID namespace with the busy program, what loads it, and what was seen of it."""
 
-    def __init__(self, name: str, run: Run, load: Load, lost_after: float = 10.0) -> None:
+    def __init__(
+        self, name: str, run: Run, load: Load, lost_after: float = 30.0, zombie_limit: float = ZOMBIE_LIMIT
+    ) -> None:
         self._name = name
         self._run = run
         self._load = load
         self._lost_after = lost_after  # seconds
+        self._zombie_limit = zombie_limit  # seconds
         self._arrival = threading.Condition()
         self._sent: "Counter[int]" = Counter()
         self._received: "Counter[int]" = Counter()
@@ -127,8 +130,7 @@ class Service:
         self._reader = self._load.start(f"{self._name}: reading", self._read)
         wait_until(lambda: self._bursts >= 0 or self._load.stop.is_set(), "the program is ready")
         if not self._load.stop.is_set():
-            self._sent[signal.SIGINT] += 1
-            self._run.send(signal.SIGINT)
+            self._send_and_wait([signal.SIGINT])
         for work in (self._send, self._execute, self._watch):
             self._threads.append(self._load.start(f"{self._name}:{work.__name__.replace('_', ' ')}", work))
 
@@ -177,16 +179,19 @@ class Service:
                 numbers = [int(random.choice(ORDINARY))]
             else:
                 numbers = random.choices(REAL_TIME, k=random.randint(1, 20))
-            self._sent.update(numbers)
-            began = time.monotonic()
-            for number in numbers:
-                self._run.send(number)
-            with self._arrival:
-                arrived = self._arrival.wait_for(lambda: self._received == self._sent, self._lost_after)
-            if not arrived:
-                self._load.problem(f"{self._name}: lost signals: {dict(self._sent - self._received)}")
-            self._slowest = max(self._slowest, time.monotonic() - began)
+            self._send_and_wait(numbers)
             self._load.stop.wait(0.01)
+
+    def _send_and_wait(self, numbers: "list[int]") -> None:
+        self._sent.update(map(int, numbers))
+        began = time.monotonic()
+        for number in numbers:
+            self._run.send(number)
+        with self._arrival:
+            arrived = self._arrival.wait_for(lambda: self._received == self._sent, self._lost_after)
+        if not arrived:
+            self._load.problem(f"{self._name}: lost signals: {dict(self._sent - self._received)}")
+        self._slowest = max(self._slowest, time.monotonic() - began)
 
     def _execute(self) -> None:
         """What `podman exec` does: a process in the namespace that nobody in it has started, and its orphans."""
@@ -203,7 +208,7 @@ class Service:
         next_sample = time.monotonic() + STOP_IS_OVER
         while not self._load.stop.wait(0.05):
             for child, age in self._zombies.look().items():
-                if age > ZOMBIE_LIMIT:
+                if age > self._zombie_limit:
                     self._load.problem(f"{self._name}: {child} is a zombie for {age:.1f} s")
             if time.monotonic() > next_sample:
                 next_sample = time.monotonic() + 0.5
@@ -228,9 +233,10 @@ def course(samples: "list[int]") -> "dict[str, int]":
 class Restarts:
     """A container that is looked into and restarted again and again."""
 
-    def __init__(self, containers: Containers, load: Load) -> None:
+    def __init__(self, containers: Containers, load: Load, zombie_limit: float) -> None:
         self._containers = containers
         self._load = load
+        self._zombie_limit = zombie_limit  # seconds
         self._restarts = 0
         self._execs = 0
         self._oldest_zombie = 0.0
@@ -257,9 +263,9 @@ class Restarts:
             self._load.problem(f"an exec in the container ended with {done.returncode}: {done.stderr}")
         self._execs += 1
         zombies = Zombies(container.host_pid())
-        wait_until(lambda: not zombies.look() or zombies.oldest > ZOMBIE_LIMIT, "no zombie is left")
+        wait_until(lambda: not zombies.look() or zombies.oldest > self._zombie_limit, "no zombie is left")
         self._oldest_zombie = max(self._oldest_zombie, zombies.oldest)
-        if zombies.oldest > ZOMBIE_LIMIT:
+        if zombies.oldest > self._zombie_limit:
             self._load.problem(f"a zombie in the container for {zombies.oldest:.1f} s")
 
     def _wait_for_lines(self, container: Container, line: str, number: int) -> None:
@@ -303,7 +309,7 @@ def made_containers(engine: str, directory: Path, file: Path) -> "Iterator[Conta
             containers.remove()
 
 
-def soak(seconds: float, engine: "str | None") -> "dict[str, Any]":
+def soak(seconds: float, engine: "str | None", zombie_limit: float) -> "dict[str, Any]":
     """All of it for so long, with containers of an engine or without. Returns the figures, `problems` among them."""
     load = Load()
     restarts = None
@@ -320,9 +326,10 @@ def soak(seconds: float, engine: "str | None") -> "dict[str, Any]":
                     "--grace", "1", *options, "--", *probe("busy"), stderr=subprocess.DEVNULL, start_new_session=True
                 )
             )
-            services[name] = Service(name, run, load)
+            services[name] = Service(name, run, load, zombie_limit=zombie_limit)
         if engine:
-            restarts = Restarts(stack.enter_context(made_containers(engine, directory, pyinit.file)), load)
+            containers = stack.enter_context(made_containers(engine, directory, pyinit.file))
+            restarts = Restarts(containers, load, zombie_limit)
         began = time.monotonic()
         try:
             for service in services.values():
@@ -369,8 +376,15 @@ def summary(figures: "dict[str, Any]") -> str:
 @click.option("--output", type=click.Path(dir_okay=False), help="Write the figures there.  [default: standard output]")
 @click.option("--engine", type=click.Choice(["podman", "docker"]), default="podman", show_default=True)
 @click.option("--no-containers", is_flag=True, help="Leave out the restarts, for which an engine is needed.")
-def main(minutes: float, output: "str | None", engine: str, no_containers: bool) -> None:
-    figures = soak(minutes * 60, None if no_containers else engine)
+@click.option(
+    "--zombie-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=ZOMBIE_LIMIT,
+    show_default=True,
+    help="How many seconds a zombie may be there. A busy machine needs more.",
+)
+def main(minutes: float, output: "str | None", engine: str, no_containers: bool, zombie_limit: float) -> None:
+    figures = soak(minutes * 60, None if no_containers else engine, zombie_limit)
     text = json.dumps(figures, indent=2) + "\n"
     if output:
         Path(output).write_text(text)

@@ -28,6 +28,8 @@ def test_a_short_soak_holds(engine: Engine, tmp_path: Path) -> None:
         "tests.soak",
         "--minutes",
         "0.5",
+        "--zombie-limit",
+        "20",
         "--engine",
         engine.name,
         "--output",
@@ -51,7 +53,7 @@ def test_a_short_soak_holds(engine: Engine, tmp_path: Path) -> None:
 def test_a_signal_that_does_not_arrive_is_a_problem(pyinit: Pyinit) -> None:
     load = Load()
     with pyinit.start("--grace", "0", "-r", "USR1:0", "--", *probe("busy"), stderr=subprocess.DEVNULL) as run:
-        service = Service("lossy", run, load, lost_after=1)
+        service = Service("lossy", run, load, lost_after=10)
         service.start()
         assert load.stop.wait(60)
         service.finish()
