@@ -24,6 +24,9 @@ _LEAST = 0.2
 # How often the list of all processes is read, if it shows nobody.
 _LOOKS = 5
 
+# When a shell that was hung up and is still there is hung up again.
+_AGAIN = 0.5
+
 # How often to look for processes that are not our children: the kernel tells nobody of their end.
 _INTERVAL = 0.05  # seconds
 _LOOK_INTERVAL = 1.0  # with --wait-all, which may take days
@@ -89,18 +92,24 @@ def hand_on(run: "Run", left: "list[Process]") -> "tuple[bool, list[Process]]":
     done, refused = processes.signal_each([each for each in left if run.had_stop.get(each.pid) != each.started], signal)
     refused += processes.signal_each(had, 0)[1]
     processes.signal_each(left, _signal.SIGCONT)  # a stopped process acts on it only when it goes on
-    _hang_up(left)
+    _hang_up(run, left)
     run.had_stop.update({each.pid: each.started for each in done})
     run.events.spared(refused, signal)
     return bool(done), refused
 
 
-def _hang_up(left: "list[Process]") -> None:
+def _hang_up(run: "Run", left: "list[Process]") -> None:
     """On the shells that an engine's `exec -it` has brought in: at a prompt they ignore TERM and wait for that. But the
-    engine lets go of their terminal only when we have ended."""
-    guests = [each for each in left if not each.parent and each.terminal]
-    at_prompts = [each for each in guests if proc.disposition(each.pid, _signal.SIGTERM) == "ignores"]
-    processes.signal_each(at_prompts, _signal.SIGHUP)
+    engine lets go of their terminal only when we have ended.
+
+    Again and again: on its way to the next prompt a shell takes TERM for a moment, and bash may forget a HUP that comes
+    right behind an INT.
+    """
+    guests = {each: proc.disposition(each.pid, _signal.SIGTERM) for each in left if not each.parent and each.terminal}
+    processes.signal_each([each for each, does in guests.items() if does == "ignores"], _signal.SIGHUP)
+    still_there = [each for each, does in guests.items() if does]
+    if still_there:
+        deadlines.add(run, _AGAIN, lambda run: _hang_up(run, still_there))
 
 
 def _is_worth_waiting(run: "Run") -> bool:
@@ -174,7 +183,7 @@ def wait_for_all(run: "Run") -> None:
         _to_all(run, sent)
         if run.settings.stops(signal):
             _to_all(run, _signal.SIGCONT)
-            _hang_up(processes.left(run.before))
+            _hang_up(run, processes.left(run.before))
             if not run.stop:
                 run.stop, run.stopped_at = signal, monotonic()
                 _start_clock(run)

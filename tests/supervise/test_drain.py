@@ -197,9 +197,8 @@ def test_the_first_request_sets_the_stop_timeout_and_others_do_not_move_it(pyini
 
 
 def test_without_a_request_there_is_no_stop_timeout(pyinit: Pyinit) -> None:
-    with pyinit.start(
-        "--stop-timeout", "0.1", "--", "sh", "-c", "trap 'echo hup' HUP; echo ready; sleep 0.5; exit 0"
-    ) as run:
+    program = "trap 'echo hup; got=1' HUP; echo ready; until [ $got ]; do sleep 0.05; done; sleep 0.5; exit 0"
+    with pyinit.start("--stop-timeout", "0.1", "--", "sh", "-c", program) as run:
         run.wait_for("ready\n")
         run.send(signal.SIGHUP)
         run.wait_for("hup\n")

@@ -137,11 +137,14 @@ def test_the_program_that_ends_before_the_first_wait_is_seen(pyinit: Pyinit) -> 
 
 
 def test_stopping_and_continuing_pid_1_loses_nothing(pyinit: Pyinit) -> None:
-    with pyinit.start("--", "sh", "-c", "echo ready; sleep 0.2; exit 6") as run:
+    with pyinit.start("--", "sh", "-c", "echo ready; read -r _; exit 6", stdin=subprocess.PIPE) as run:
         run.wait_for("ready")
+        (program,) = children(run.pid)
         run.send(signal.SIGSTOP)
         wait_until(lambda: state(run.pid) == "T", "pyinit is stopped")
-        (program,) = children(run.pid)
+        assert run.process.stdin
+        run.process.stdin.write(b"\n")
+        run.process.stdin.flush()
         wait_until(lambda: state(program) == "Z", "the program has ended")
         run.send(signal.SIGCONT)
         assert run.finish()[0] == 6

@@ -155,6 +155,20 @@ def test_f94_a_shell_at_a_prompt_that_came_in_by_exec_is_hung_up(
     assert "killed" not in errors
 
 
+@pytest.mark.parametrize("options", [[], ["--wait-all"]], ids=["drain", "wait-all"])
+def test_f94_one_that_forgets_it_is_hung_up_again(pyinit: Pyinit, options: "list[str]") -> None:
+    """As bash may, if an INT has just made it begin a new prompt."""
+    script = "trap '' TERM; trap '[ $again ] && exit; again=1' HUP; echo re''ady; while :; do sleep 0.05; done"
+    with pyinit.start(*options, "--grace", "1000", "--", "sleep", "1000") as run:
+        wait_until(lambda: children(run.pid), "the program runs")
+        with Terminal("nsenter", "-t", str(run.pid), "--pid", "--mount", "sh", "-c", script) as terminal:
+            terminal.wait_for("ready")
+            run.send(signal.SIGTERM)
+            status, _, errors = run.finish()
+    assert status == 143
+    assert "killed" not in errors
+
+
 def test_f94_such_a_shell_is_hung_up_when_the_program_has_ended_long_before(pyinit: Pyinit) -> None:
     command = ("--wait-all", "--", "sh", "-c", "echo ready; read -r _; exit 5")
     with pyinit.start(*command, stdin=subprocess.PIPE) as run, enter_shell(run.pid):
@@ -560,7 +574,8 @@ def test_f110_who_was_there_before_is_not_waited_for(every_pyinit: Pyinit) -> No
 def test_f110_whom_one_of_before_leaves_is_no_left_over(pyinit: Pyinit, tmp_path: Path) -> None:
     """It is adopted when its parent ends, and was there before."""
     os.mkfifo(tmp_path / "fifo")
-    script = '(sleep 999 >/dev/null & echo $!; read line < "$0") & exec "$@" $!'
+    parent = '(sleep 999 >/dev/null & echo $!; : >"$0.forked"; read line < "$0")'
+    script = parent + ' & until [ -e "$0.forked" ]; do sleep 0.02; done; exec "$@" $!'
     program = 'echo go > "$0"; while kill -0 "$1" 2>/dev/null; do sleep 0.02; done'
     command = [str(pyinit.file), "--grace", "600", "--", "sh", "-c", program, str(tmp_path / "fifo")]
     done = subprocess.run(["sh", "-c", script, str(tmp_path / "fifo"), *command], stdout=subprocess.PIPE, text=True)
