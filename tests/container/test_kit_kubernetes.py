@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import base64
+import re
 import secrets
 import threading
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +17,6 @@ from .support import Container, Engine, Podman, Process, built_image, example, w
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(180, func_only=True)]
 
@@ -125,9 +126,9 @@ def test_stop_answers_the_request_in_flight_ends_what_is_left_and_leaves_the_oth
     left = pod.ask("POST")
     answers: list[str] = []
     slow = threading.Thread(target=lambda: answers.append(pod.ask(path="/slow")), daemon=True)
+    connections = Path(f"/proc/{pod.watcher.host_pid()}/net/tcp")  # of the pod; an exec takes as long as the request
     slow.start()
-    established = f"cat /proc/net/tcp | grep -c ':{8000:04X} [0-9A-F]*:[0-9A-F]* 01'"
-    wait_until(lambda: pod.watcher.exec("sh", "-c", established, check=False).stdout.strip() == "1", "the request")
+    wait_until(lambda: re.search(rf":{8000:04X} [0-9A-F]+:[0-9A-F]+ 01 ", connections.read_text()), "the request")
 
     pod.engine("stop", "--time", "30", pod.server.name)
     slow.join(30)

@@ -137,11 +137,20 @@ class SlowRequest:
 
     def __init__(self, service: Service) -> None:
         """Return when the database is at work on it."""
+        self._service = service
+        self._begin()
+        wait_until(self._is_at_work, "the slow request to be at work")
+
+    def _begin(self) -> None:
         self.answer: int | str = "none"
-        self._thread = threading.Thread(target=self._ask, args=(service.port(),), daemon=True)
+        self._thread = threading.Thread(target=self._ask, args=(self._service.port(),), daemon=True)
         self._thread.start()
-        at_work = "select count(*) from pg_stat_activity where query like 'SELECT pg_sleep%' and state = 'active'"
-        wait_until(lambda: service.query(at_work) == "1", "the slow request to be at work")
+
+    def _is_at_work(self) -> bool:
+        if not self._thread.is_alive():  # answered before the database could be asked
+            self._begin()
+        query = "select count(*) from pg_stat_activity where query like 'SELECT pg_sleep%' and state = 'active'"
+        return self._service.query(query) == "1"
 
     def _ask(self, port: int) -> None:
         try:
