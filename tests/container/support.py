@@ -38,6 +38,9 @@ T = TypeVar("T")
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(__file__).resolve().parent / "programs"  # what runs inside, mounted at /programs
 
+# Between two requests of a client. Each takes a port, which is not free again for a minute, and there are 28,000.
+PAUSE = 0.02  # seconds
+
 SUITE = "bookworm"
 PACKAGES = ("ca-certificates", "python3", "python3-venv", "procps", "nginx-light", "postgresql")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .support import Compose, example, wait_until
+from .support import PAUSE, Compose, example, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +105,7 @@ class Load:
             thread.start()
 
     def _ask(self, client: int) -> None:
-        while not self._ended.is_set():
+        while not self._ended.wait(PAUSE):
             try:
                 status, text = ask(self._port, "POST")
             except (OSError, http.client.HTTPException) as failure:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .engines import Node
-from .support import base_archive, example, wait_until
+from .support import PAUSE, base_archive, example, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,7 +224,7 @@ class Load:
 
     def _ask(self, client: int) -> None:
         enter(self._namespace)
-        while not self._ended.is_set():
+        while not self._ended.wait(PAUSE):
             connection = http.client.HTTPConnection(f"{SUBNET}.1", 8080, timeout=60)
             try:
                 connection.request("GET", self._path)

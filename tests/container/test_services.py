@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .support import Container, wait_until
+from .support import PAUSE, Container, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ class Load:
 
     def _ask(self) -> None:
         deadline = time.monotonic() + 60
-        while not self._ended.is_set() and time.monotonic() < deadline:
+        while not self._ended.wait(PAUSE) and time.monotonic() < deadline:
             try:
                 if get(self._port, "/small") != SMALL:
                     self.failures.append("another content")

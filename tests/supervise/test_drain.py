@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import Pyinit, children, descendants, proc_status, state, wait_until, waits_for_signals
+from tests.support import (
+    Pyinit,
+    children,
+    descendants,
+    proc_status,
+    state,
+    wait_for_a_tick,
+    wait_until,
+    waits_for_signals,
+)
 
 # Leaves a process that handles TERM, in a session of its own, and ends with 3 as soon as that is ready.
 LEAVES = (
@@ -270,6 +279,7 @@ def test_f15_orphans_are_ended_with_wait_all_too(pyinit: Pyinit, namespace: bool
     with pyinit.start(*options, "--", *command, namespace=namespace, stderr=subprocess.STDOUT) as run:
         run.wait_for("(?s)ready\n.*ready\n")
         run.wait_for("early got TERM\n")
+        wait_for_a_tick()
         if stop:
             run.send(signal.SIGTERM)
         else:

@@ -13,7 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import DEADLINE, NAMESPACE, Pyinit, Terminal, children, descendants, proc_status, state, wait_until
+from tests.support import (
+    DEADLINE,
+    NAMESPACE,
+    Pyinit,
+    Terminal,
+    children,
+    descendants,
+    proc_status,
+    state,
+    wait_for_a_tick,
+    wait_until,
+)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +80,7 @@ def test_f91_who_has_had_the_stop_is_waited_for_and_not_sent_it_again(
     shell = ["sh", "-c", f"trap 'exit 0' TERM; {sys.executable} -IS {tmp_path}/worker.py & wait"]
     with pyinit.start("--", *shell, namespace=namespace) as run:
         run.wait_for("ready\n")
+        wait_for_a_tick()
         run.send(signal.SIGTERM)
         status, output, errors = run.finish()
     assert (status, output) == (0, "ready\nfinished\n")

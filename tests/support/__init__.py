@@ -53,6 +53,12 @@ def interpreters() -> "dict[str, str]":
     return found
 
 
+def wait_for_a_tick() -> None:
+    """Return when who is there now was started in a tick of /proc's clock that is over: within one nobody can tell what
+    came first (man 5 proc_pid_stat, starttime)."""
+    time.sleep(2 / os.sysconf("SC_CLK_TCK"))
+
+
 def wait_until(condition: "Callable[[], object]", what: str) -> None:
     """Wait for a condition that nothing announces. Fails the test at the deadline."""
     end = time.monotonic() + DEADLINE
