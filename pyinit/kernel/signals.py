@@ -26,3 +26,6 @@ FATAL = (
     _signal.SIGABRT,
     _signal.SIGSYS,
 )
+
+# What only a handler makes something of (man 7 signal, Ign).
+IGNORED_BY_DEFAULT = (_signal.SIGCHLD, _signal.SIGCONT, _signal.SIGURG, _signal.SIGWINCH)

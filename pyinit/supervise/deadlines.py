@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def add(run: "Run", seconds: float, act: "Callable[[Run], None]") -> None:
-    """Have something done that many seconds from now."""
+    """Have something done that many seconds from now, and not when it was to be done before."""
+    run.due = [each for each in run.due if each[1] != act]
     run.due.append((monotonic() + seconds, act))
 
 
@@ -23,8 +24,9 @@ def wait(run: "Run", until: "float | None" = None) -> "struct_siginfo | None":
     """Do what is due, or wait for a signal; None if something was due, or is before one comes, or that time is over."""
     due = [each for each in run.due if each[0] <= monotonic()]
     for each in due:
-        run.due.remove(each)
-        each[1](run)
+        if each in run.due:  # what was done before it may have waited itself
+            run.due.remove(each)
+            each[1](run)
     if due:
         return None
     times = [when for when, _ in run.due] + ([] if until is None else [until])

@@ -8,7 +8,7 @@ import _signal
 from time import monotonic
 
 from pyinit.kernel import proc, processes
-from pyinit.supervise import deadlines, loop
+from pyinit.supervise import deadlines, loop, stopping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ _LEAST = 0.2
 # How often the list of all processes is read, if it shows nobody.
 _LOOKS = 5
 
-# When a shell that was hung up and is still there is hung up again.
-_AGAIN = 0.5
+# How often to look whether the shells of a terminal that came in can be hung up, and are gone.
+_AGAIN = 0.2
 
 # How often to look for processes that are not our children: the kernel tells nobody of their end.
 _INTERVAL = 0.05  # seconds
@@ -45,7 +45,6 @@ def drain(run: "Run") -> None:
         asked, refused = hand_on(run, left)
         if left and len(refused) == len(left):  # nobody whom we could end is worth waiting for
             return
-        run.spares = bool(refused)
         run.events.left_behind(left, run.settings.stop_sent if asked else 0, end - monotonic())
     elif run.program_pid and not proc.is_ours():
         _signal_unseen(run, run.settings.stop_sent)
@@ -88,28 +87,64 @@ def hand_on(run: "Run", left: "list[Process]") -> "tuple[bool, list[Process]]":
     if not left and not run.had_stop:  # /proc does not tell, and nobody has had it
         _signal_unseen(run, signal)
         return True, []
-    had = [each for each in left if run.had_stop.get(each.pid) == each.started]
-    done, refused = processes.signal_each([each for each in left if run.had_stop.get(each.pid) != each.started], signal)
+    had = [each for each in left if stopping.has_had_it(run, each)]
+    done, refused = processes.signal_each([each for each in left if not stopping.has_had_it(run, each)], signal)
     refused += processes.signal_each(had, 0)[1]
+    _make_it_an_end(run, left, signal)
     processes.signal_each(left, _signal.SIGCONT)  # a stopped process acts on it only when it goes on
-    _hang_up(run, left)
     run.had_stop.update({each.pid: each.started for each in done})
-    run.events.spared(refused, signal)
+    _spare(run, refused, signal)
     return bool(done), refused
 
 
-def _hang_up(run: "Run", left: "list[Process]") -> None:
-    """On the shells that an engine's `exec -it` has brought in: at a prompt they ignore TERM and wait for that. But the
-    engine lets go of their terminal only when we have ended.
+def _make_it_an_end(run: "Run", left: "list[Process]", stop: int) -> None:
+    """They have been sent the stop, and may need more than that to end."""
+    guests = _terminals_of_guests(left)
+    if stop != _signal.SIGTERM:  # a program's own way to stop; at a prompt that came in INT ends a line
+        in_vain = [each for each in left if _terminal(each) in guests or stopping.is_deaf(run, each, stop)]
+        processes.signal_each(in_vain, _signal.SIGTERM)
+    _hang_up(run, left)
 
-    Again and again: on its way to the next prompt a shell takes TERM for a moment, and bash may forget a HUP that comes
-    right behind an INT.
+
+def _spare(run: "Run", refused: "list[Process]", signal: int) -> None:
+    """These are there, and may not be signalled: the end will not wait for them alone."""
+    run.spares = bool(refused)
+    run.events.spared(refused, signal)
+
+
+def _hang_up(run: "Run", left: "list[Process]") -> None:
+    """On the shells of the terminals that an engine's `exec -it` has brought in: at a prompt they ignore TERM and wait
+    for that. But the engine lets go of their terminal only when we have ended.
+
+    What they run has had the stop, and gets its time first: a shell hands HUP on to its jobs. Again and again: on its
+    way to the next prompt a shell takes TERM for a moment, and bash may forget a HUP that comes right behind an INT.
     """
-    guests = {each: proc.disposition(each.pid, _signal.SIGTERM) for each in left if not each.parent and each.terminal}
-    processes.signal_each([each for each, does in guests.items() if does == "ignores"], _signal.SIGHUP)
-    still_there = [each for each, does in guests.items() if does]
-    if still_there:
-        deadlines.add(run, _AGAIN, lambda run: _hang_up(run, still_there))
+    terminals = _terminals_of_guests(left)
+    for terminal in terminals:
+        members = [each for each in left if _terminal(each) == terminal]
+        if all(_is_shell(each.pid) for each in members):
+            processes.signal_each(members, _signal.SIGHUP)
+    if terminals:
+        deadlines.add(run, _AGAIN, _hang_up_again)
+
+
+def _terminals_of_guests(left: "list[Process]") -> "set[tuple[int, int]]":
+    """Of those that an engine's `exec -it` has brought in, which are nobody's children here."""
+    return {_terminal(each) for each in left if not each.parent and each.terminal}
+
+
+def _terminal(process: "Process") -> "tuple[int, int]":
+    """Which terminal it is on. The session alone would not do: its number is 0 where its leader is elsewhere."""
+    return process.session, process.terminal
+
+
+def _hang_up_again(run: "Run") -> None:
+    _hang_up(run, processes.left(run.before))
+
+
+def _is_shell(pid: int) -> bool:
+    """A shell with job control ignores both (man 1 bash, Signals), and hardly anybody else does."""
+    return all(proc.disposition(pid, each) == "ignores" for each in (_signal.SIGTERM, _signal.SIGTSTP))
 
 
 def _is_worth_waiting(run: "Run") -> bool:
@@ -118,6 +153,12 @@ def _is_worth_waiting(run: "Run") -> bool:
         return False
     left = processes.left(run.before) if run.spares else []
     return not left or len(processes.signal_each(left, 0)[1]) < len(left)
+
+
+def _is_unannounced(run: "Run") -> bool:
+    """Whether somebody else than our children is left, or those that may not be signalled: then the kernel may not tell
+    us of the end that we wait for."""
+    return run.childless or run.spares
 
 
 def _signal_unseen(run: "Run", signal: int) -> None:
@@ -139,7 +180,7 @@ def _wait(run: "Run", end: float) -> bool:
         now = monotonic()
         if now >= end:
             return False
-        signal = _step(run, min(end, now + _INTERVAL) if run.childless else end)
+        signal = _step(run, min(end, now + _INTERVAL) if _is_unannounced(run) else end)
         if run.settings.stops(signal):
             if run.stop:
                 return False
@@ -153,8 +194,7 @@ def _kill(run: "Run") -> None:
     _signal_unseen(run, _signal.SIGKILL)  # who could not be listed, and as PID 1 who is being forked
     end = monotonic() + _AFTER_KILL
     run.events.killed(killed, run.settings.stop_sent)
-    run.events.spared(refused, _signal.SIGKILL)
-    run.spares = bool(refused)
+    _spare(run, refused, _signal.SIGKILL)
     while _is_worth_waiting(run) and monotonic() < end:
         _step(run, min(end, monotonic() + _INTERVAL))
         if run.own_pid != 1:
@@ -176,14 +216,16 @@ def wait_for_all(run: "Run") -> None:
         run.look_for_orphans(run)  # without the program everybody is one
     while _is_worth_waiting(run):
         interval = _INTERVAL if run.stop else _LOOK_INTERVAL
-        signal = _step(run, monotonic() + interval if run.childless else None)
+        signal = _step(run, monotonic() + interval if _is_unannounced(run) else None)
         sent = run.settings.forwarded(signal)
         if signal in (0, _signal.SIGCHLD) or not sent:
             continue
         _to_all(run, sent)
         if run.settings.stops(signal):
             _to_all(run, _signal.SIGCONT)
-            _hang_up(run, processes.left(run.before))
+            left = processes.left(run.before)
+            _make_it_an_end(run, left, sent)
+            _spare(run, processes.signal_each(left, 0)[1], sent)
             if not run.stop:
                 run.stop, run.stopped_at = signal, monotonic()
                 _start_clock(run)
@@ -197,6 +239,7 @@ def _to_all(run: "Run", signal: int) -> None:
 
 
 def _start_clock(run: "Run") -> None:
+    stopping.tell_when_it_takes_long(run)
     if run.settings.stop_timeout:
         run.due.append((run.stopped_at + run.settings.stop_timeout, _kill))
 

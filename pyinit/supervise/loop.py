@@ -104,17 +104,19 @@ def deal_with(run: "Run", signal: int, info: "struct_siginfo | None") -> None:
 
 def stop(run: "Run", signal: int) -> None:
     """Somebody asks to end. The program gets the signal whatever else fails."""
-    ignored = False
+    ignored, now = False, 0
     try:
         from pyinit.supervise import stopping
 
-        ignored = stopping.is_ignored(run, signal)  # before it is sent: a handler may itself set "ignore"
+        # Both before it is sent: a handler may itself set "ignore", and start somebody.
+        ignored = stopping.is_ignored(run, signal)
+        now = stopping.ticks()
     except Exception:  # no memory, or no /proc that can be read
         pass
     forward(run, signal)
     from pyinit.supervise import stopping
 
-    stopping.begin(run, signal, ignored)
+    stopping.begin(run, signal, ignored, now)
 
 
 def forward(run: "Run", signal: int) -> None:

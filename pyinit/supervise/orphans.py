@@ -5,6 +5,7 @@ import posix
 from time import monotonic
 
 from pyinit.kernel import proc
+from pyinit.supervise import deadlines, stopping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def begin(run: "Run") -> None:
     """Before the program starts: children that we have already were not adopted."""
     orphans = Orphans(run.settings.grace)
     run.look_for_orphans = orphans.look
-    run.due.append((0.0, orphans.look))
+    deadlines.add(run, 0, orphans.look)
 
 
 class Orphans:
@@ -33,9 +34,7 @@ class Orphans:
     def look(self, run: "Run") -> None:
         """End orphans, and look again when the next is due or may be there."""
         self._end(run)
-        run.due = [each for each in run.due if each[1] != self.look]
-        soonest = min([monotonic() + _INTERVAL, *self._kill_at.values()])
-        run.due.append((soonest, self.look))
+        deadlines.add(run, min([monotonic() + _INTERVAL, *self._kill_at.values()]) - monotonic(), self.look)
 
     def _end(self, run: "Run") -> None:
         """Ask new orphans to end, and kill those whose time is over. With a grace of 0 nobody is killed."""
@@ -45,9 +44,13 @@ class Orphans:
         signal = run.settings.stop_sent
         for pid in present - self._kill_at.keys():
             self._kill_at[pid] = now + self._grace if self._grace else float("inf")
-            if signal and not _has_had_stop(run, pid) and self._send(run, pid, signal):
+            orphan = proc.process(pid)
+            had = orphan and stopping.has_had_it(run, orphan)
+            if signal and not had and self._send(run, pid, signal):
                 self._send(run, pid, _signal.SIGCONT)
                 run.events.orphan_asked(pid, signal)
+            if orphan and stopping.is_deaf(run, orphan, signal):
+                self._send(run, pid, _signal.SIGTERM)
         for pid, end in self._kill_at.items():
             if now >= end:
                 self._kill_at[pid] = float("inf")
@@ -65,9 +68,3 @@ class Orphans:
             run.events.not_sent(signal, pid, error)
             return False
         return True
-
-
-def _has_had_stop(run: "Run", pid: int) -> bool:
-    """Whether it got the stop with the program: for many a worker a second one means "now"."""
-    found = proc.process(pid) if pid in run.had_stop else None
-    return found is not None and run.had_stop[pid] == found.started

@@ -126,8 +126,8 @@ class Run:
 
     def forget_outlived_stop(self) -> None:
         """An INT that the program has outlived by the whole grace was no request to end, but to stop what was going on,
-        as at a prompt; unless it is what the engine stops with."""
-        outlived = self.stopped_at + self.settings.grace < monotonic()
+        as at a prompt; unless it is what the engine stops with. With no grace it is the usual one that counts."""
+        outlived = self.stopped_at + (self.settings.grace or Settings.grace) < monotonic()
         if self.stop == _signal.SIGINT and self.settings.stop_signal != self.stop and outlived:
             self.stop = 0
 

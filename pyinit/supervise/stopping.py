@@ -5,7 +5,7 @@ import posix
 from time import CLOCK_BOOTTIME, clock_gettime, monotonic
 
 from pyinit.kernel import proc, processes
-from pyinit.kernel.signals import TERMINAL_STOPS
+from pyinit.kernel.signals import IGNORED_BY_DEFAULT, TERMINAL_STOPS
 from pyinit.supervise import deadlines
 
 TYPE_CHECKING = False
@@ -24,21 +24,20 @@ def is_ignored(run: "Run", received: int) -> bool:
     return not run.stop and proc.disposition(run.program_pid, run.settings.forwarded(received)) == "ignores"
 
 
-def begin(run: "Run", received: int, ignored: bool) -> None:
-    """The program has been sent the signal. The first time that starts the clocks."""
-    now = ticks()
+def begin(run: "Run", received: int, ignored: bool, now: int) -> None:
+    """The program has been sent the signal, at that tick or later. The first time that starts the clocks."""
     run.forget_outlived_stop()
     if not run.stop:
         run.stop, run.stopped_at = received, monotonic()
         if run.settings.stop_timeout:
             deadlines.add(run, run.settings.stop_timeout, kill_program)
-        deadlines.add(run, _LONG, tell_who_is_still_there)
+        tell_when_it_takes_long(run)
         if ignored:
             run.events.ignores(run.program_pid, run.settings.forwarded(received))
     everyone = proc.everybody().values()
     _let_go_on(run, received, everyone)
-    if run.settings.forwarded(received) == run.settings.stop_sent and not run.had_stop:
-        run.had_stop = who_was_sent_it(run, everyone, now)
+    if run.settings.forwarded(received) == run.settings.stop_sent:
+        run.had_stop.update(who_was_sent_it(run, everyone, now))
 
 
 def _let_go_on(run: "Run", received: int, everyone: "Iterable[Process]") -> None:
@@ -70,6 +69,33 @@ def who_was_sent_it(run: "Run", everyone: "Iterable[Process]", now: int) -> "dic
 def ticks() -> int:
     """Now, as /proc counts when a process was started (man 5 proc_pid_stat, starttime)."""
     return int(clock_gettime(CLOCK_BOOTTIME) * posix.sysconf("SC_CLK_TCK"))
+
+
+def has_had_it(run: "Run", process: "Process") -> bool:
+    """Whether it got the stop with the program: for many a worker a second one means "now"."""
+    return run.had_stop.get(process.pid) == process.started
+
+
+def is_deaf(run: "Run", process: "Process", stop: int) -> bool:
+    """Whether that stop is another than TERM and does nothing to it: TERM may.
+
+    What a script has started in the background ignores INT and QUIT (POSIX sh, 2.11), and WINCH is ignored by default.
+    Not so who may ignore the stop since it came.
+    """
+    if stop in (0, _signal.SIGTERM):
+        return False
+    does = proc.disposition(process.pid, stop)
+    if does == "ignores":
+        from_start = [proc.disposition(process.pid, each) == "ignores" for each in (_signal.SIGINT, _signal.SIGQUIT)]
+        return all(from_start) or not has_had_it(run, process)
+    return does == "default" and stop in IGNORED_BY_DEFAULT
+
+
+def tell_when_it_takes_long(run: "Run") -> None:
+    """Unless it has taken long already."""
+    rest = run.stopped_at + _LONG - monotonic()
+    if rest > 0:
+        deadlines.add(run, rest, tell_who_is_still_there)
 
 
 def tell_who_is_still_there(run: "Run") -> None:

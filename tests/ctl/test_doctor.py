@@ -22,7 +22,17 @@ from pyinit.ctl.doctor.advice import USE_PYINIT
 from pyinit.ctl.doctor.files import Files
 from pyinit.ctl.doctor.patient import ERROR, NOTE, WARNING, Finding
 from pyinit.ctl.doctor.security import is_secret
-from tests.support import DEADLINE, NAMESPACE, REPOSITORY, Pyinit, Run, Terminal, require_namespaces, wait_until
+from tests.support import (
+    DEADLINE,
+    NAMESPACE,
+    REPOSITORY,
+    WITHOUT_KILL,
+    Pyinit,
+    Run,
+    Terminal,
+    require_namespaces,
+    wait_until,
+)
 
 DOCTOR = [sys.executable, "-m", "pyinit.ctl", "doctor"]
 NO_COLOR = ("env", "NO_COLOR=1")
@@ -178,7 +188,6 @@ class Case(NamedTuple):
 PYINIT = "PYINIT"
 TRAPS_INT = ("bash", "-c", "trap '' TERM; trap 'exit 3' INT; echo ready; while :; do sleep .1; done")
 IN_VAIN = ("setpriv", "--reuid", "65534", "--clear-groups", *SLEEP)
-WITHOUT_KILL = ("setpriv", "--bounding-set", "-kill", "--inh-caps", "-kill")
 BEHIND_SHELL = ("sh", "-c", f"{script('good')}; true")
 
 CASES = {

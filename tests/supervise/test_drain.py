@@ -15,6 +15,7 @@ from tests.support import (
     descendants,
     proc_status,
     state,
+    traced,
     wait_for_a_tick,
     wait_until,
     waits_for_signals,
@@ -149,17 +150,11 @@ def test_who_is_forked_while_the_list_is_read_gets_the_stop(pyinit: Pyinit, opti
     forked = 'trap "echo got term; exit 0" TERM; while :; do sleep 0.05; done'
     forks = f"while kill -0 $PPID; do :; done 2>/dev/null; sleep 0.1; sh -c '{forked}' & exit 0"
     program = "trap 'exit 3' TERM; setsid sh -c \"$0\" & echo ready; while :; do sleep 0.05; done"
-    injection = "inject=getdents64:delay_exit=2000000:when=2+2"
-    slowed = ("strace", "-o", "/dev/null", "-P", "/proc", "-e", "trace=getdents64", "-e", injection)
     with pyinit.start(*options, "--", "sh", "-c", program, forks) as run:
         run.wait_for("ready\n")
-        with subprocess.Popen([*slowed, "-p", str(run.pid)], stderr=subprocess.DEVNULL) as strace:
-            try:
-                wait_until(lambda: proc_status(run.pid)["TracerPid"] != "0", "strace is there")
-                run.send(signal.SIGTERM)
-                status, output, errors = run.finish()
-            finally:
-                strace.kill()
+        with traced(run.pid, "getdents64", "delay_exit=2000000:when=2+2", "-P", "/proc"):
+            run.send(signal.SIGTERM)
+            status, output, errors = run.finish()
     assert (status, output) == (3, "ready\ngot term\n")
     assert "killed" not in errors
 
@@ -288,6 +283,14 @@ def test_f15_orphans_are_ended_with_wait_all_too(pyinit: Pyinit, namespace: bool
         assert output.count("early got TERM") == (2 if stop else 1)
         assert output.count("late got TERM") == 1
         assert output.count("TERM did not end the orphan") == 2
+
+
+def test_an_orphan_that_does_nothing_about_a_rewritten_stop_gets_term(pyinit: Pyinit) -> None:
+    """As what a script has started in the background does about INT."""
+    script = "(sleep 1000 &); echo ready; exec sleep 1000"
+    with pyinit.start("-r", "TERM:INT", "--orphans", "end", "--grace", "1000", "--", "sh", "-c", script) as run:
+        run.wait_for("ready\n")
+        wait_until(lambda: len(children(run.pid)) == 1, "the orphan has ended")
 
 
 def test_orphans_are_kept_by_default(pyinit: Pyinit) -> None:

@@ -16,12 +16,14 @@ import pytest
 from tests.support import (
     DEADLINE,
     NAMESPACE,
+    WITHOUT_KILL,
     Pyinit,
-    Terminal,
     children,
     descendants,
     proc_status,
+    set_user_id,
     state,
+    traced,
     wait_for_a_tick,
     wait_until,
 )
@@ -121,93 +123,99 @@ def test_f93_wait_all_hands_on_the_stop_that_ended_the_program(pyinit: Pyinit, t
         assert run.finish()[:2] == (143, "ready\ndaemon ended\n")
 
 
-def enter(run_pid: int, *command: str) -> "subprocess.Popen[str]":
-    """As an engine's exec: a process in the container that is nobody's child there."""
-    words = ["nsenter", "-t", str(run_pid), "--pid", "--mount", *command]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-
-
-@pytest.mark.parametrize("options", [[], ["--wait-all"]], ids=["drain", "wait-all"])
-def test_f94_what_came_in_by_exec_gets_the_stop_and_time(pyinit: Pyinit, options: "list[str]") -> None:
-    script = "trap 'sleep 0.4; echo exec has ended; exit 0' TERM; echo ready; while :; do sleep 0.05; done"
-    with pyinit.start(*options, "--", "sleep", "1000") as run:
-        wait_until(lambda: children(run.pid), "the program runs")
-        with enter(run.pid, "sh", "-c", script) as other:
-            assert other.stdout
-            assert other.stdout.readline() == "ready\n"
-            run.send(signal.SIGTERM)
-            assert run.finish()[0] == 143
-            assert other.stdout.read() == "exec has ended\n"
-
-
-def enter_shell(run_pid: int) -> Terminal:
-    """As an engine's `exec -it` of a shell, at its prompt."""
-    shell = ("bash", "--norc", "--noprofile", "-i")
-    terminal = Terminal("nsenter", "-t", str(run_pid), "--pid", "--mount", *shell)
-    terminal.type("sleep 1000 & echo $((6 * 7))\n")
-    terminal.wait_for("42")
-    return terminal
-
-
 @pytest.mark.parametrize(
     ("options", "number"),
-    [([], 15), (["--wait-all"], 15), (["--stop-signal", "INT"], 2), (["-r", "TERM:INT"], 15)],
-    ids=["drain", "wait-all", "int", "rewritten"],
+    [
+        (["-r", "TERM:QUIT"], signal.SIGTERM),
+        (["-r", "TERM:INT"], signal.SIGTERM),
+        (["--stop-signal", "QUIT"], signal.SIGQUIT),
+        (["-r", "TERM:WINCH"], signal.SIGTERM),
+        (["-r", "TERM:QUIT", "--wait-all"], signal.SIGTERM),
+    ],
+    ids=["quit", "int", "stop-signal", "winch", "wait-all"],
 )
-def test_f94_a_shell_at_a_prompt_that_came_in_by_exec_is_hung_up(
-    pyinit: Pyinit, options: "list[str]", number: int
+@pytest.mark.parametrize("left", ["sleep 1000", "setsid sleep 1000"], ids=["group", "elsewhere"])
+def test_who_does_nothing_about_a_rewritten_stop_gets_term(
+    pyinit: Pyinit, options: "list[str]", number: int, left: str
 ) -> None:
-    """It ignores TERM, and nobody else would hang up: the other side of its terminal is the engine's."""
-    with pyinit.start(*options, "--grace", "1000", "--", "sleep", "1000") as run:
-        wait_until(lambda: children(run.pid), "the program runs")
-        with enter_shell(run.pid):
-            run.send(number)
-            status, _, errors = run.finish()
-    assert status == (130 if options[-1:] in (["INT"], ["TERM:INT"]) else 143)
-    assert "killed" not in errors
-
-
-@pytest.mark.parametrize("options", [[], ["--wait-all"]], ids=["drain", "wait-all"])
-def test_f94_one_that_forgets_it_is_hung_up_again(pyinit: Pyinit, options: "list[str]") -> None:
-    """As bash may, if an INT has just made it begin a new prompt."""
-    script = "trap '' TERM; trap '[ $again ] && exit; again=1' HUP; echo re''ady; while :; do sleep 0.05; done"
-    with pyinit.start(*options, "--grace", "1000", "--", "sleep", "1000") as run:
-        wait_until(lambda: children(run.pid), "the program runs")
-        with Terminal("nsenter", "-t", str(run.pid), "--pid", "--mount", "sh", "-c", script) as terminal:
-            terminal.wait_for("ready")
-            run.send(signal.SIGTERM)
-            status, _, errors = run.finish()
-    assert status == 143
-    assert "killed" not in errors
-
-
-def test_f94_such_a_shell_is_hung_up_when_the_program_has_ended_long_before(pyinit: Pyinit) -> None:
-    command = ("--wait-all", "--", "sh", "-c", "echo ready; read -r _; exit 5")
-    with pyinit.start(*command, stdin=subprocess.PIPE) as run, enter_shell(run.pid):
+    """What a script has started in the background ignores INT and QUIT, and everybody WINCH: that took the grace."""
+    name = signal.Signals(number).name[3:] if options[0] == "--stop-signal" else options[1].partition(":")[2]
+    script = f"{left} & trap 'exit 3' {name}; echo ready; while :; do sleep 0.05; done"
+    with pyinit.start(*options, "--grace", "1000", "--", "sh", "-c", script) as run:
         run.wait_for("ready\n")
-        assert run.process.stdin
-        run.process.stdin.close()
-        run.process.stdin = None
-        wait_until(lambda: not children(run.pid), "the program has ended")
+        run.send(number)
+        status, _, errors = run.finish()
+    assert status == 3
+    assert "killed" not in errors
+
+
+def test_who_does_nothing_about_a_rewritten_stop_since_it_came_gets_no_term(pyinit: Pyinit, tmp_path: Path) -> None:
+    """It had the stop, and deals with it: nginx finishes its requests so."""
+    worker = (
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"  # the script that starts it has it ignored
+        "def handle(*_):\n"
+        "    signal.signal(signal.SIGQUIT, signal.SIG_IGN)\n"
+        "    time.sleep(1)\n"
+        "    os.write(1, b'finished\\n')\n"
+        "    os._exit(0)\n"
+        "signal.signal(signal.SIGQUIT, handle)\n"
+        "os.write(1, b'ready\\n')\n"
+        "while True: signal.pause()\n"
+    )
+    (tmp_path / "worker.py").write_text(worker)
+    script = f"{sys.executable} -IS {tmp_path}/worker.py & trap 'exit 3' QUIT; while :; do sleep 0.05; done"
+    with pyinit.start("-r", "TERM:QUIT", "--", "sh", "-c", script) as run:
+        run.wait_for("ready\n")
+        wait_for_a_tick()
         run.send(signal.SIGTERM)
-        assert run.finish()[0] == 5
+        status, output, errors = run.finish()
+    assert (status, output) == (3, "ready\nfinished\n")
+    assert "the program has left 1 process" in errors
 
 
-@pytest.mark.parametrize("program", ["exec sleep 1000", "setsid sleep 1000 & exec sleep 1000"], ids=["alone", "mixed"])
-@pytest.mark.parametrize("options", [["--grace", "1000"], ["--wait-all", "--stop-timeout", "2"]], ids=["drain", "all"])
-def test_who_may_not_be_signalled_is_not_waited_for(shared_pyinit: Pyinit, options: "list[str]", program: str) -> None:
-    """As root's that came in by exec, where pyinit is a user's: to wait would take the engine's whole patience."""
-    user = ("setpriv", "--reuid=1000", "--regid=1000", "--clear-groups")
-    with shared_pyinit.start(*options, "--", "sh", "-c", program, wrapper=user) as run:
-        wait_until(lambda: children(run.pid), "the program runs")
-        with enter(run.pid, "sh", "-c", "echo ready; exec sleep 1000") as other:
-            assert other.stdout
-            assert other.stdout.readline() == "ready\n"
+def test_whom_a_handler_starts_gets_the_stop(pyinit: Pyinit) -> None:
+    """strace holds pyinit when it has sent it: the program is quicker."""
+    script = "trap 'sleep 1000 & exit 3' TERM; echo ready; while :; do sleep 0.05; done"
+    with pyinit.start("--grace", "1000", "--", "sh", "-c", script) as run:
+        run.wait_for("ready\n")
+        with traced(run.pid, "kill", "delay_exit=300000"):
             run.send(signal.SIGTERM)
             status, _, errors = run.finish()
-    assert status == 143
-    assert "cannot send SIGTERM to " in errors
-    assert "killed" not in errors and "still there" not in errors
+    assert status == 3
+    assert "killed" not in errors
+
+
+def test_who_was_started_between_two_stops_gets_the_second_and_no_third(pyinit: Pyinit, tmp_path: Path) -> None:
+    (tmp_path / "worker.py").write_text(WORKER)
+    # A third that came at once would be one with the second.
+    start = f'trap "sleep 0.2; exit 3" TERM; {sys.executable} -IS {tmp_path}/worker.py & '
+    script = f"trap '{start}' TERM; echo up; while :; do sleep 0.05; done"
+    with pyinit.start("--", "sh", "-c", script) as run:
+        run.wait_for("up\n")
+        run.send(signal.SIGTERM)
+        run.wait_for("ready\n")
+        wait_for_a_tick()
+        run.send(signal.SIGTERM)
+        assert run.finish()[:2] == (3, "up\nready\nfinished\n")
+
+
+def test_with_wait_all_and_no_grace_the_int_that_ended_the_program_is_handed_on(pyinit: Pyinit) -> None:
+    script = "setsid sleep 1000 & echo ready; exec sleep 1000"
+    with pyinit.start("--wait-all", "--grace", "0", "--", "sh", "-c", script) as run:
+        run.wait_for("ready\n")
+        run.send(signal.SIGINT)
+        assert run.finish()[0] == 130
+
+
+def test_f97_with_wait_all_it_is_said_as_well(pyinit: Pyinit) -> None:
+    """The program is gone by then."""
+    script = "setsid sh -c 'trap \"\" TERM; echo ready; sleep 7' & exec sleep 1000"
+    with pyinit.start("--wait-all", "--", "sh", "-c", script, stderr=subprocess.STDOUT) as run:
+        run.wait_for("ready\n")
+        run.send(signal.SIGTERM)
+        run.wait_for(r"pyinit: still running after 5 s: \d+ \(sh, ignores it\)")
+        assert run.finish()[0] == 143
 
 
 def test_what_a_stop_is_sent_as_to_stop_it_stays_stopped(pyinit: Pyinit) -> None:
@@ -718,20 +726,6 @@ def test_f111_an_event_that_does_not_fit_costs_no_other(pyinit: Pyinit, tmp_path
     whole = [line for line in lines if line.startswith("{") and line.endswith("}")]
     assert len(lines) - len(whole) <= 2
     assert all(json.loads(line)["event"] for line in whole)
-
-
-def set_user_id(directory: Path, seconds: int) -> Path:
-    """A program that becomes another user, and can be signalled by nobody who has no CAP_KILL."""
-    program = directory / "set-user-id"
-    source = (
-        "#include <unistd.h>\n"
-        f'int main(void){{setresuid(65534,65534,65534);write(1,"ready\\n",6);sleep({seconds});return 5;}}'
-    )
-    subprocess.run(["gcc", "-o", str(program), "-xc", "-"], input=source, text=True, check=True)
-    return program
-
-
-WITHOUT_KILL = ("setpriv", "--bounding-set", "-kill", "--inh-caps", "-kill")
 
 
 def test_f112_what_may_not_be_signalled_in_the_programs_group_is_not_waited_for(pyinit: Pyinit, tmp_path: Path) -> None:

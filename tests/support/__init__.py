@@ -26,6 +26,21 @@ CTL = [sys.executable, "-m", "pyinit.ctl"]
 NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 
+# What PID 1 needs to signal another user's processes is taken from it.
+WITHOUT_KILL = ("setpriv", "--bounding-set", "-kill", "--inh-caps", "-kill")
+
+
+def set_user_id(directory: Path, seconds: int) -> Path:
+    """A program that becomes another user, and can be signalled by nobody who has no CAP_KILL."""
+    program = directory / "set-user-id"
+    source = (
+        "#include <unistd.h>\n"
+        f'int main(void){{setresuid(65534,65534,65534);write(1,"ready\\n",6);sleep({seconds});return 5;}}'
+    )
+    subprocess.run(["gcc", "-o", str(program), "-xc", "-"], input=source, text=True, check=True)
+    return program
+
+
 def require_namespaces() -> None:
     """Skip, or fail where skipping is not allowed, if no PID namespace is to be had."""
     if subprocess.run([*NAMESPACE, "true"], capture_output=True, stdin=subprocess.DEVNULL).returncode:
@@ -116,6 +131,18 @@ def stop_and_resume(pid: int, seconds: float) -> None:
     wait_until(lambda: time.monotonic() > end, "its time is over")
     os.kill(pid, signal.SIGCONT)
     wait_until(lambda: state(pid) != "T", "it is resumed")
+
+
+@contextlib.contextmanager
+def traced(pid: int, call: str, injection: str, *options: str) -> Iterator[None]:
+    """strace is at a process from outside, and does that to a system call of its (man 1 strace, inject)."""
+    command = ["strace", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:{injection}", *options]
+    with subprocess.Popen([*command, "-p", str(pid)], stderr=subprocess.DEVNULL) as strace:
+        try:
+            wait_until(lambda: proc_status(pid)["TracerPid"] != "0", "strace is there")
+            yield
+        finally:
+            strace.kill()
 
 
 def inode_of(path: Path) -> "tuple[int, int, int]":

@@ -20,9 +20,6 @@ ERROR = "error"  # a stop takes its full time, processes are lost or pile up
 WARNING = "warning"  # it will go wrong sooner or later, or is not safe
 NOTE = "note"  # good to know; nothing is wrong because of it
 
-# What only a handler makes something of (man 7 signal, Ign).
-NOTHING_BY_DEFAULT = (signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH)
-
 FULL_TIME = "`docker stop` waits its full ten seconds, then kills (status 137)"
 
 

@@ -10,7 +10,6 @@ from pyinit.ctl.doctor.patient import (
     ERROR,
     FULL_TIME,
     NOTE,
-    NOTHING_BY_DEFAULT,
     WARNING,
     Finding,
     Patient,
@@ -19,6 +18,7 @@ from pyinit.ctl.doctor.patient import (
     short_name,
 )
 from pyinit.ctl.proc import Process
+from pyinit.kernel.signals import IGNORED_BY_DEFAULT
 
 FULL_SECONDS = 10  # of `docker stop`
 
@@ -59,7 +59,7 @@ def what_becomes_of_the_program(patient: Patient, behind: Link) -> "tuple[str, s
     is_caught = patient.disposition(way.receiver, way.signal) == "caught"  # INT, for which it has no trap
     if is_caught and not patient.is_of_the_background(behind.process):
         return ERROR, f", for which it waits: {FULL_TIME}"
-    if way.signal in NOTHING_BY_DEFAULT:
+    if way.signal in IGNORED_BY_DEFAULT:
         return ERROR, f", and goes on: {FULL_TIME}"
     if not way.drains:
         return ERROR, ": a stop ends the shell, and the program is killed"

@@ -10,7 +10,6 @@ from pyinit.ctl.doctor.patient import (
     ERROR,
     FULL_TIME,
     NOTE,
-    NOTHING_BY_DEFAULT,
     WARNING,
     Finding,
     Patient,
@@ -21,6 +20,7 @@ from pyinit.ctl.doctor.patient import (
 from pyinit.ctl.doctor.shells import is_interactive
 from pyinit.ctl.doctor.stopping import may_signal
 from pyinit.ctl.proc import Process
+from pyinit.kernel.signals import IGNORED_BY_DEFAULT
 
 # By these somebody may ask a program to end, and it may listen.
 ENDING = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
@@ -72,7 +72,7 @@ def ends_by(patient: Patient, process: Process, number: int) -> "Iterator[Findin
             lines(process, "SigBlk"),
             f"unblock {name} in the program; or, where it has inherited that (man 7 signal): pyinit --signal-mask none",
         )
-    elif found == "default" and number in NOTHING_BY_DEFAULT:
+    elif found == "default" and number in IGNORED_BY_DEFAULT:
         yield Finding(
             ERROR,
             f"{who} has no handler for {name}, which does nothing then: {FULL_TIME}",
