@@ -207,7 +207,8 @@ def faults(calls: "tuple[Call, ...]", known: "set[str]") -> "Iterator[Fault]":
         seen.add((call.phase, call.name))
         for error in errors_of(call.name) if new else errors_of(call.name)[: int(first)]:
             yield Fault(call, error, ONCE)
-            if first and error != "EINTR":
+            # A lock may be held (EAGAIN), but whether a descriptor blocks can always be told.
+            if first and error != "EINTR" and (call.name, error) != ("fcntl", "EAGAIN"):
                 yield Fault(call, error, ALWAYS)
             if first and (error == "EINTR" or call.phase in ("run", "end")):
                 yield Fault(call, error, TEN_TIMES)
