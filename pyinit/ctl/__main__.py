@@ -1,6 +1,7 @@
 """pyinitctl: run a command. Ctrl-C and an output that cannot be written end it with a status, and no traceback."""
 
-import io  # these three are there already; whatever else is imported before main() Ctrl-C would find unguarded
+import _signal
+import io  # these four are there already; whatever else is imported before main() Ctrl-C would find unguarded
 import os
 import sys
 
@@ -52,6 +53,18 @@ class StandardError(io.FileIO):
 def main(arguments: "list[str] | None" = None, prog_name: "str | None" = None) -> "NoReturn":
     """Run the command that the words name, and exit with its status."""
     try:
+        status = status_of(arguments, prog_name)
+        for each in (_signal.SIGINT, _signal.SIGALRM):  # it has ended, and Python's own end has no guard
+            _signal.signal(each, _signal.SIG_IGN)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    sys.exit(status)
+
+
+def status_of(arguments: "list[str] | None", prog_name: "str | None") -> int:
+    """Run the command; the status, whatever ends it. Raises KeyboardInterrupt where that comes behind an error."""
+    try:
+        raise_again_what_cannot_be_raised()
         open_standard_streams()
         end_by_exception()
         status = run(arguments, prog_name)
@@ -74,7 +87,7 @@ def main(arguments: "list[str] | None" = None, prog_name: "str | None" = None) -
     if status in (CANNOT_WRITE, NOBODY_READS):
         # What is still to be written cannot be, and the interpreter would try once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(status)
+    return status
 
 
 def run(arguments: "list[str] | None", prog_name: "str | None") -> int:
@@ -97,6 +110,19 @@ def run(arguments: "list[str] | None", prog_name: "str | None") -> int:
         if not isinstance(end.code, int):
             raise
         return end.code
+
+
+def raise_again_what_cannot_be_raised() -> None:
+    """In a callback, as imports have them, Python says of an exception that it ignores it: Ctrl-C would be lost."""
+
+    def hook(unraisable: "sys.UnraisableHookArgs") -> None:
+        if unraisable.exc_type is KeyboardInterrupt:
+            _signal.setitimer(_signal.ITIMER_REAL, 0.01)  # the callback is over by then
+        else:
+            sys.__unraisablehook__(unraisable)
+
+    _signal.signal(_signal.SIGALRM, _signal.default_int_handler)
+    sys.unraisablehook = hook
 
 
 def end_by_exception() -> None:

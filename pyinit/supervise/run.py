@@ -130,6 +130,7 @@ class Run:
         outlived = self.stopped_at + (self.settings.grace or Settings.grace) < monotonic()
         if self.stop == _signal.SIGINT and self.settings.stop_signal != self.stop and outlived:
             self.stop = 0
+            self.had_stop.clear()
 
     def ended(self, status: int) -> None:
         """The program has this wait status. A shell reports the exit status, or 128 + the signal that killed."""

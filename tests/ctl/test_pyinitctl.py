@@ -137,6 +137,34 @@ def test_ctrl_c_ends_it_without_a_traceback_whenever_it_comes(words: "tuple[str,
         assert "Traceback" not in errors, (delay, errors)
 
 
+def test_ctrl_c_behind_the_end_changes_nothing() -> None:
+    code = "import atexit, os, pyinit.ctl.__main__ as m; atexit.register(os.kill, os.getpid(), 2); m.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "build", "--check", "none"], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr == "Error: --check: cannot read 'none': No such file or directory\n"
+
+
+def test_ctrl_c_in_a_callback_is_not_lost() -> None:
+    """Python cannot raise it there. Imports have such callbacks, of weak references."""
+    code = (
+        "import os, sys, time, weakref, pyinit.ctl.__main__ as m\n"
+        "class Dies: pass\n"
+        "def run(*_):\n"
+        "    dies = Dies()\n"
+        "    reference = weakref.ref(dies, lambda _: os.kill(os.getpid(), 2) or [0 for _ in range(1000)])\n"
+        "    del dies\n"
+        "    time.sleep(1000)\n"
+        "m.run = run\n"
+        "m.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=DEADLINE
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_what_takes_long_shows_a_bar_on_a_terminal_and_nothing_elsewhere(tmp_path: Path) -> None:
     """A compiler that never ends stands for one that takes long."""
     with needed():

@@ -679,6 +679,29 @@ def test_a_term_after_an_int_that_was_outlived_is_the_stop(pyinit: Pyinit) -> No
     assert found and float(found[1]) < 0.6
 
 
+def test_who_outlived_an_int_as_well_gets_it_at_the_end(pyinit: Pyinit) -> None:
+    """With -r TERM:INT it is what the program would get at a stop."""
+    program = (
+        f"trap 'echo cancelled' INT; trap 'exit 3' USR1; {sys.executable} -IS -c \"$0\" & while :; do sleep 0.05; done"
+    )
+    # The first that comes is outlived, and by the second it ends.
+    other = (
+        "import os, signal\nsignal.signal(10, signal.SIG_IGN)\nsignal.signal(15, signal.SIG_IGN)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [2])\nos.write(1, b'ready\\n')\n"
+        "signal.sigwait([2])\nsignal.sigwait([2])\nos.write(1, b'ended\\n')\n"
+    )
+    with pyinit.start("-r", "TERM:INT", "--grace", "1", "--", "sh", "-c", program, other) as run:
+        run.wait_for("ready\n")
+        wait_for_a_tick()
+        run.send(signal.SIGINT)
+        run.wait_for("cancelled\n")
+        time.sleep(1.2)
+        run.send(signal.SIGUSR1)
+        status, output, errors = run.finish()
+    assert (status, output) == (3, "ready\ncancelled\nended\n")
+    assert "killed" not in errors
+
+
 def test_with_wait_all_an_int_that_was_outlived_is_not_handed_on(pyinit: Pyinit) -> None:
     program = (
         "trap 'echo cancelled' INT; trap 'exit 3' USR1; "
