@@ -26,6 +26,7 @@ _LOOKS = 5
 
 # How often to look whether the shells of a terminal that came in can be hung up, and are gone.
 _AGAIN = 0.2
+_RARELY = 20  # times as long as it takes, where there are thousands
 
 # How often to look for processes that are not our children: the kernel tells nobody of their end.
 _INTERVAL = 0.05  # seconds
@@ -88,22 +89,24 @@ def hand_on(run: "Run", left: "list[Process]") -> "tuple[bool, list[Process]]":
         _signal_unseen(run, signal)
         return True, []
     had = [each for each in left if stopping.has_had_it(run, each)]
+    in_vain = _in_vain(run, left, signal)
     done, refused = processes.signal_each([each for each in left if not stopping.has_had_it(run, each)], signal)
     refused += processes.signal_each(had, 0)[1]
-    _make_it_an_end(run, left, signal)
+    processes.signal_each(in_vain, _signal.SIGTERM)
     processes.signal_each(left, _signal.SIGCONT)  # a stopped process acts on it only when it goes on
+    _hang_up(run, left)
     run.had_stop.update({each.pid: each.started for each in done})
     _spare(run, refused, signal)
     return bool(done), refused
 
 
-def _make_it_an_end(run: "Run", left: "list[Process]", stop: int) -> None:
-    """They have been sent the stop, and may need more than that to end."""
+def _in_vain(run: "Run", left: "list[Process]", stop: int) -> "list[Process]":
+    """Whom that stop will not end, and TERM may: who does nothing about it, and who came in by `exec -it`, where at a
+    prompt INT ends a line. Asked before it is sent: a handler may itself set "ignore"."""
+    if stop == _signal.SIGTERM:
+        return []
     guests = _terminals_of_guests(left)
-    if stop != _signal.SIGTERM:  # a program's own way to stop; at a prompt that came in INT ends a line
-        in_vain = [each for each in left if _terminal(each) in guests or stopping.is_deaf(run, each, stop)]
-        processes.signal_each(in_vain, _signal.SIGTERM)
-    _hang_up(run, left)
+    return [each for each in left if _terminal(each) in guests or stopping.is_deaf(run, each, stop)]
 
 
 def _spare(run: "Run", refused: "list[Process]", signal: int) -> None:
@@ -116,16 +119,40 @@ def _hang_up(run: "Run", left: "list[Process]") -> None:
     """On the shells of the terminals that an engine's `exec -it` has brought in: at a prompt they ignore TERM and wait
     for that. But the engine lets go of their terminal only when we have ended.
 
-    What they run has had the stop, and gets its time first: a shell hands HUP on to its jobs. Again and again: on its
-    way to the next prompt a shell takes TERM for a moment, and bash may forget a HUP that comes right behind an INT.
+    Who is at work there has had the stop, and gets its time first: a shell hands HUP on to its jobs. That is nobody
+    whom a loop at the prompt starts later, and nobody who waits for a shell, such as sudo.
     """
     terminals = _terminals_of_guests(left)
+    run.on_terminals = {each.pid: each.started for each in left if _terminal(each) in terminals}
+    _hang_up_who_is_alone(run, left)
+
+
+def _hang_up_who_is_alone(run: "Run", left: "list[Process]") -> None:
+    """Again and again: on its way to the next prompt a shell takes TERM for a moment, and bash may forget a HUP that
+    comes right behind an INT."""
+    begun = monotonic()
+    terminals = _terminals_of_guests(left)
     for terminal in terminals:
-        members = [each for each in left if _terminal(each) == terminal]
-        if all(_is_shell(each.pid) for each in members):
-            processes.signal_each(members, _signal.SIGHUP)
+        members = {each.pid: each for each in left if _terminal(each) == terminal}
+        shells = [each for each in members.values() if _is_shell(each.pid)]
+        if not _are_at_work(run, members, shells):
+            processes.signal_each(shells, _signal.SIGHUP)
     if terminals:
-        deadlines.add(run, _AGAIN, _hang_up_again)
+        deadlines.add(run, max(_AGAIN, _RARELY * (monotonic() - begun)), _hang_up_again)
+
+
+def _are_at_work(run: "Run", members: "dict[int, Process]", shells: "list[Process]") -> bool:
+    """Whether somebody was on the terminal at the stop who neither is a shell nor waits for one."""
+    waiting = {each.pid for each in shells}
+    for each in shells:
+        while each.parent in members:
+            each = members[each.parent]
+            waiting.add(each.pid)
+    return any(run.on_terminals.get(pid) == each.started for pid, each in members.items() if pid not in waiting)
+
+
+def _hang_up_again(run: "Run") -> None:
+    _hang_up_who_is_alone(run, processes.left(run.before))
 
 
 def _terminals_of_guests(left: "list[Process]") -> "set[tuple[int, int]]":
@@ -136,10 +163,6 @@ def _terminals_of_guests(left: "list[Process]") -> "set[tuple[int, int]]":
 def _terminal(process: "Process") -> "tuple[int, int]":
     """Which terminal it is on. The session alone would not do: its number is 0 where its leader is elsewhere."""
     return process.session, process.terminal
-
-
-def _hang_up_again(run: "Run") -> None:
-    _hang_up(run, processes.left(run.before))
 
 
 def _is_shell(pid: int) -> bool:
@@ -220,15 +243,21 @@ def wait_for_all(run: "Run") -> None:
         sent = run.settings.forwarded(signal)
         if signal in (0, _signal.SIGCHLD) or not sent:
             continue
+        if not run.settings.stops(signal):
+            _to_all(run, sent)
+            continue
+        left = processes.left(run.before)
+        in_vain = _in_vain(run, left, sent)
         _to_all(run, sent)
-        if run.settings.stops(signal):
-            _to_all(run, _signal.SIGCONT)
-            left = processes.left(run.before)
-            _make_it_an_end(run, left, sent)
-            _spare(run, processes.signal_each(left, 0)[1], sent)
-            if not run.stop:
-                run.stop, run.stopped_at = signal, monotonic()
-                _start_clock(run)
+        processes.signal_each(in_vain, _signal.SIGTERM)
+        _to_all(run, _signal.SIGCONT)
+        _hang_up(run, left)
+        if sent == run.settings.stop_sent:
+            run.had_stop.update({each.pid: each.started for each in left})
+        _spare(run, processes.signal_each(left, 0)[1], sent)
+        if not run.stop:
+            run.stop, run.stopped_at = signal, monotonic()
+            _start_clock(run)
 
 
 def _to_all(run: "Run", signal: int) -> None:

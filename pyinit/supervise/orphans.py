@@ -46,10 +46,13 @@ class Orphans:
             self._kill_at[pid] = now + self._grace if self._grace else float("inf")
             orphan = proc.process(pid)
             had = orphan and stopping.has_had_it(run, orphan)
+            deaf = orphan and stopping.is_deaf(run, orphan, signal)  # a handler may itself set "ignore"
             if signal and not had and self._send(run, pid, signal):
                 self._send(run, pid, _signal.SIGCONT)
                 run.events.orphan_asked(pid, signal)
-            if orphan and stopping.is_deaf(run, orphan, signal):
+                if orphan:
+                    run.had_stop[pid] = orphan.started
+            if deaf:
                 self._send(run, pid, _signal.SIGTERM)
         for pid, end in self._kill_at.items():
             if now >= end:

@@ -56,6 +56,7 @@ class Run:
         self.stop = 0  # the first signal that came by which somebody asked to end
         self.stopped_at = 0.0  # when that was
         self.had_stop: "dict[int, int]" = {}  # who got it with the program: pids, and when each was started
+        self.on_terminals: "dict[int, int]" = {}  # who was on those that an engine brought in when the stop came
         self.due: "list[tuple[float, Callable[[Run], None]]]" = []  # what is to be done, and when; see deadlines
         self.look_for_orphans: "Callable[[Run], None] | None" = None  # if they are to be ended
         self.watched = bool(settings.events) or settings.verbosity > WARNING  # somebody wants to hear of everything

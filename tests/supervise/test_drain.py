@@ -285,6 +285,21 @@ def test_f15_orphans_are_ended_with_wait_all_too(pyinit: Pyinit, namespace: bool
         assert output.count("TERM did not end the orphan") == 2
 
 
+def test_an_orphan_that_was_asked_is_not_asked_again_at_the_end(pyinit: Pyinit) -> None:
+    """For many a worker a second one means "now"."""
+    orphan = 'trap "echo got TERM" TERM; echo ready; while :; do sleep 0.05; done'
+    script = 'sh -c "$0" & trap "exit 3" USR1; while :; do sleep 0.05; done'
+    with pyinit.start("--orphans", "end", "--grace", "1", "--", "sh", "-c", f"({script}); sleep 1000", orphan) as run:
+        run.wait_for("ready\n")
+        [program] = children(run.pid)
+        subshell = children(program)[0]
+        os.kill(subshell, signal.SIGUSR1)
+        run.wait_for("got TERM\n")
+        os.kill(program, signal.SIGKILL)
+        output = run.finish()[1]
+    assert output == "ready\ngot TERM\n"
+
+
 def test_an_orphan_that_does_nothing_about_a_rewritten_stop_gets_term(pyinit: Pyinit) -> None:
     """As what a script has started in the background does about INT."""
     script = "(sleep 1000 &); echo ready; exec sleep 1000"

@@ -126,6 +126,30 @@ def test_f94_what_such_a_shell_runs_gets_its_time(
     assert saved.exists()
 
 
+@pytest.mark.parametrize(
+    ("command", "typed", "shown"),
+    [
+        (BASH, "while :; do sleep 1; echo $((6 * 7)); done\n", "42"),
+        (BASH, "unshare --fork bash --norc -i\necho $((6 * 7))\n", "42"),
+        (f"unshare --fork {BASH}", "echo $((6 * 7))\n", "42"),
+    ],
+    ids=["loop", "waited-for", "by-one-that-waits"],
+)
+def test_f94_a_shell_is_hung_up_whatever_it_starts_and_whoever_waits_for_it(
+    pyinit: Pyinit, command: str, typed: str, shown: str
+) -> None:
+    """As a loop at the prompt, whose next command never had the stop, and sudo, which ends behind its shell."""
+    with pyinit.start("--grace", "1000", "--", "sleep", "1000") as run:
+        wait_until(lambda: children(run.pid), "the program runs")
+        with Terminal("nsenter", "-t", str(run.pid), "--pid", "--mount", *command.split()) as terminal:
+            terminal.type(typed)
+            terminal.wait_for(shown)
+            run.send(signal.SIGTERM)
+            status, _, errors = run.finish()
+    assert status == 143
+    assert "killed" not in errors
+
+
 PROMPT = "trap : INT; echo re''ady; while :; do sleep 0.05; done"
 
 

@@ -174,6 +174,35 @@ def test_who_does_nothing_about_a_rewritten_stop_since_it_came_gets_no_term(pyin
     assert "the program has left 1 process" in errors
 
 
+# Its handler ignores a second INT, as who does not want to be hurried has it.
+UNHURRIED = """
+import os, signal, time
+def handle(*_):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    time.sleep(1)
+    os.write(1, b"finished\\n")
+    os._exit(0)
+signal.signal(signal.SIGINT, handle)
+os.write(1, b"ready\\n")
+while True:
+    time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--wait-all"]], ids=["drain", "wait-all"])
+def test_who_ignores_the_stop_in_its_handler_gets_no_term(pyinit: Pyinit, tmp_path: Path, options: "list[str]") -> None:
+    """It is asked what it does before the stop is sent: strace makes time behind that."""
+    (tmp_path / "unhurried.py").write_text(UNHURRIED)
+    script = f"setsid {sys.executable} -IS {tmp_path}/unhurried.py & exec sleep 1000"
+    with pyinit.start("-r", "TERM:INT", *options, "--", "sh", "-c", script) as run:
+        run.wait_for("ready\n")
+        with traced(run.pid, "pidfd_send_signal", "delay_exit=300000"):
+            run.send(signal.SIGTERM)
+            status, output, errors = run.finish()
+    assert (status, output) == (130, "ready\nfinished\n")
+    assert "killed" not in errors
+
+
 def test_whom_a_handler_starts_gets_the_stop(pyinit: Pyinit) -> None:
     """strace holds pyinit when it has sent it: the program is quicker."""
     script = "trap 'sleep 1000 & exit 3' TERM; echo ready; while :; do sleep 0.05; done"
