@@ -40,7 +40,9 @@ class Orphans:
         """Ask new orphans to end, and kill those whose time is over. With a grace of 0 nobody is killed."""
         now = monotonic()
         present = set(proc.children()) - self._spared - ({run.program_pid} if run.status < 0 else set())
-        self._kill_at = {pid: end for pid, end in self._kill_at.items() if pid in present}
+        for pid in self._kill_at.keys() - present:
+            del self._kill_at[pid]
+            run.had_stop.pop(pid, None)
         signal = run.settings.stop_sent
         for pid in present - self._kill_at.keys():
             self._kill_at[pid] = now + self._grace if self._grace else float("inf")

@@ -37,6 +37,8 @@ def begin(run: "Run", received: int, ignored: bool, now: int) -> None:
     everyone = proc.everybody().values()
     _let_go_on(run, received, everyone)
     if run.settings.forwarded(received) == run.settings.stop_sent:
+        # Who has gone is forgotten: a program may get many.
+        run.had_stop = {each.pid: each.started for each in everyone if has_had_it(run, each)}
         run.had_stop.update(who_was_sent_it(run, everyone, now))
 
 
