@@ -6,6 +6,10 @@ to us: then nothing is told.
 
 import posix
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 # The root of every procfs (linux/proc_ns.h, PROC_ROOT_INO). That of a tmpfs has the number, too, but also a size.
 _ROOT_INODE, _ROOT_SIZE = 1, 0
 
@@ -28,6 +32,10 @@ class Process:
         self.parent, self.group, self.session, self.terminal = map(int, fields[1:5])  # 0 for one elsewhere, or for none
         self.threads = int(fields[17])
         self.started = int(fields[19])  # ticks of the clock since the machine started
+
+    def is_one_of(self, known: "dict[int, int]") -> bool:
+        """Whether it is among those whom `identities` told, and no other that has a number of theirs now."""
+        return known.get(self.pid) == self.started
 
     @property
     def is_dead(self) -> bool:
@@ -79,6 +87,19 @@ def process(pid: int) -> "Process | None":
         return None
 
 
+def seen(pid: int) -> "Process | None":
+    """One process, for who can do without: None where it cannot be read, too, as somebody else's with hidepid."""
+    try:
+        return process(pid)
+    except OSError:
+        return None
+
+
+def identities(processes: "Iterable[Process]") -> "dict[int, int]":
+    """Who they are, whoever has their numbers later: pids, and when each was started."""
+    return {each.pid: each.started for each in processes}
+
+
 def everybody() -> "dict[int, Process]":
     """All processes, by their numbers, the dead ones too. Empty if /proc does not tell."""
     found = {}
@@ -88,10 +109,7 @@ def everybody() -> "dict[int, Process]":
         names = []
     for name in names:
         if name.isdigit():
-            try:
-                each = process(int(name))
-            except OSError:  # somebody else's, with hidepid
-                continue
+            each = seen(int(name))
             if each:
                 found[each.pid] = each
     return found

@@ -27,7 +27,7 @@ def left(before: "dict[int, int]") -> "list[Process]":
     if own_pid == 1:
         found = list(everyone.values())
     else:
-        others = {pid: each for pid, each in everyone.items() if before.get(pid) != each.started}
+        others = {pid: each for pid, each in everyone.items() if not each.is_one_of(before)}
         found = proc.below(own_pid, others)
     return [each for each in found if each.pid != own_pid and not each.is_dead]
 

@@ -89,13 +89,14 @@ def hand_on(run: "Run", left: "list[Process]") -> "tuple[bool, list[Process]]":
         _signal_unseen(run, signal)
         return True, []
     had = [each for each in left if stopping.has_had_it(run, each)]
+    others = [each for each in left if not stopping.has_had_it(run, each)]
     in_vain = _in_vain(run, left, signal)
-    done, refused = processes.signal_each([each for each in left if not stopping.has_had_it(run, each)], signal)
+    done, refused = processes.signal_each(others, signal)
     refused += processes.signal_each(had, 0)[1]
     processes.signal_each(in_vain, _signal.SIGTERM)
     processes.signal_each(left, _signal.SIGCONT)  # a stopped process acts on it only when it goes on
     _hang_up(run, left)
-    run.had_stop.update({each.pid: each.started for each in done})
+    run.had_stop.update(proc.identities(done))
     _spare(run, refused, signal)
     return bool(done), refused
 
@@ -122,8 +123,7 @@ def _hang_up(run: "Run", left: "list[Process]") -> None:
     Who is at work there has had the stop, and gets its time first: a shell hands HUP on to its jobs. That is nobody
     whom a loop at the prompt starts later, and nobody who waits for a shell, such as sudo.
     """
-    terminals = _terminals_of_guests(left)
-    run.on_terminals = {each.pid: each.started for each in left if _terminal(each) in terminals}
+    run.there_at_stop = proc.identities(left)
     _hang_up_who_is_alone(run, left)
 
 
@@ -143,12 +143,13 @@ def _hang_up_who_is_alone(run: "Run", left: "list[Process]") -> None:
 
 def _are_at_work(run: "Run", members: "dict[int, Process]", shells: "list[Process]") -> bool:
     """Whether somebody was on the terminal at the stop who neither is a shell nor waits for one."""
-    waiting = {each.pid for each in shells}
-    for each in shells:
-        while each.parent in members:
-            each = members[each.parent]
-            waiting.add(each.pid)
-    return any(run.on_terminals.get(pid) == each.started for pid, each in members.items() if pid not in waiting)
+    idle = set()
+    for shell in shells:
+        pid = shell.pid
+        while pid in members:
+            idle.add(pid)
+            pid = members[pid].parent
+    return any(each.is_one_of(run.there_at_stop) for pid, each in members.items() if pid not in idle)
 
 
 def _hang_up_again(run: "Run") -> None:
@@ -243,21 +244,26 @@ def wait_for_all(run: "Run") -> None:
         sent = run.settings.forwarded(signal)
         if signal in (0, _signal.SIGCHLD) or not sent:
             continue
-        if not run.settings.stops(signal):
+        if run.settings.stops(signal):
+            _stop_all(run, signal, sent)
+        else:
             _to_all(run, sent)
-            continue
-        left = processes.left(run.before)
-        in_vain = _in_vain(run, left, sent)
-        _to_all(run, sent)
-        processes.signal_each(in_vain, _signal.SIGTERM)
-        _to_all(run, _signal.SIGCONT)
-        _hang_up(run, left)
-        if sent == run.settings.stop_sent:
-            run.had_stop.update({each.pid: each.started for each in left})
-        _spare(run, processes.signal_each(left, 0)[1], sent)
-        if not run.stop:
-            run.stop, run.stopped_at = signal, monotonic()
-            _start_clock(run)
+
+
+def _stop_all(run: "Run", signal: int, sent: int) -> None:
+    """Somebody asks to end while --wait-all waits."""
+    left = processes.left(run.before)
+    in_vain = _in_vain(run, left, sent)
+    _to_all(run, sent)
+    processes.signal_each(in_vain, _signal.SIGTERM)
+    _to_all(run, _signal.SIGCONT)
+    _hang_up(run, left)
+    if sent == run.settings.stop_sent:
+        run.had_stop.update(proc.identities(left))
+    _spare(run, processes.signal_each(left, 0)[1], sent)
+    if not run.stop:
+        run.stop, run.stopped_at = signal, monotonic()
+        _start_clock(run)
 
 
 def _to_all(run: "Run", signal: int) -> None:
@@ -270,7 +276,7 @@ def _to_all(run: "Run", signal: int) -> None:
 def _start_clock(run: "Run") -> None:
     stopping.tell_when_it_takes_long(run)
     if run.settings.stop_timeout:
-        run.due.append((run.stopped_at + run.settings.stop_timeout, _kill))
+        deadlines.add(run, run.stopped_at + run.settings.stop_timeout - monotonic(), _kill)
 
 
 def _step(run: "Run", until: "float | None") -> int:

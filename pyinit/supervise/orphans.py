@@ -34,7 +34,8 @@ class Orphans:
     def look(self, run: "Run") -> None:
         """End orphans, and look again when the next is due or may be there."""
         self._end(run)
-        deadlines.add(run, min([monotonic() + _INTERVAL, *self._kill_at.values()]) - monotonic(), self.look)
+        now = monotonic()
+        deadlines.add(run, min([_INTERVAL, *(end - now for end in self._kill_at.values())]), self.look)
 
     def _end(self, run: "Run") -> None:
         """Ask new orphans to end, and kill those whose time is over. With a grace of 0 nobody is killed."""
@@ -46,7 +47,7 @@ class Orphans:
         signal = run.settings.stop_sent
         for pid in present - self._kill_at.keys():
             self._kill_at[pid] = now + self._grace if self._grace else float("inf")
-            orphan = proc.process(pid)
+            orphan = proc.seen(pid)
             had = orphan and stopping.has_had_it(run, orphan)
             deaf = orphan and stopping.is_deaf(run, orphan, signal)  # a handler may itself set "ignore"
             if signal and not had and self._send(run, pid, signal):
@@ -59,7 +60,7 @@ class Orphans:
         for pid, end in self._kill_at.items():
             if now >= end:
                 self._kill_at[pid] = float("inf")
-                orphan = proc.process(pid)
+                orphan = proc.seen(pid)
                 if self._send(run, pid, _signal.SIGKILL):
                     run.events.killed([orphan] if orphan else [], signal, "the orphan ")
 

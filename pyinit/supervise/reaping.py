@@ -10,7 +10,6 @@ from pyinit.supervise.run import ANY_KIND
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyinit.kernel.costs import Costs
-    from pyinit.kernel.proc import Process
     from pyinit.supervise.run import Run
 
 
@@ -34,7 +33,7 @@ def reap(run: "Run", limit: int) -> int:
                 run.look_for_orphans(run)  # a child may just have died and left some
             return number
         told = tells and (run.watched or found.si_pid != run.program_pid)
-        zombie = _look_at(found.si_pid) if told and is_ours else None
+        zombie = proc.seen(found.si_pid) if told and is_ours else None  # who cannot be seen is reaped as well
         options = posix.WNOHANG | ANY_KIND | (posix.WUNTRACED if run.terminal else 0)
         if waiting:
             pid, status, costs = waiting.wait(found, options)
@@ -60,11 +59,3 @@ def _next(options: int) -> "posix.waitid_result | None":
         if error.errno != errno.EINVAL:
             raise
         return posix.waitid(posix.P_ALL, 0, options)  # before Linux 4.7 it does not know every kind
-
-
-def _look_at(pid: int) -> "Process | None":
-    """Whoever cannot be looked at is reaped all the same."""
-    try:
-        return proc.process(pid)
-    except OSError:
-        return None

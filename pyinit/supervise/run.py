@@ -31,7 +31,7 @@ def _descendants() -> "dict[int, int]":
         pass
     from pyinit.kernel import proc
 
-    return {each.pid: each.started for each in proc.below(posix.getpid(), proc.everybody())}
+    return proc.identities(proc.below(posix.getpid(), proc.everybody()))
 
 
 class Run:
@@ -56,7 +56,7 @@ class Run:
         self.stop = 0  # the first signal that came by which somebody asked to end
         self.stopped_at = 0.0  # when that was
         self.had_stop: "dict[int, int]" = {}  # who got it with the program: pids, and when each was started
-        self.on_terminals: "dict[int, int]" = {}  # who was on those that an engine brought in when the stop came
+        self.there_at_stop: "dict[int, int]" = {}  # who was left when the stop was handed on, in the same form
         self.due: "list[tuple[float, Callable[[Run], None]]]" = []  # what is to be done, and when; see deadlines
         self.look_for_orphans: "Callable[[Run], None] | None" = None  # if they are to be ended
         self.watched = bool(settings.events) or settings.verbosity > WARNING  # somebody wants to hear of everything

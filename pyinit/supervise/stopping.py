@@ -38,7 +38,7 @@ def begin(run: "Run", received: int, ignored: bool, now: int) -> None:
     _let_go_on(run, received, everyone)
     if run.settings.forwarded(received) == run.settings.stop_sent:
         # Who has gone is forgotten: a program may get many.
-        run.had_stop = {each.pid: each.started for each in everyone if has_had_it(run, each)}
+        run.had_stop = proc.identities(each for each in everyone if has_had_it(run, each))
         run.had_stop.update(who_was_sent_it(run, everyone, now))
 
 
@@ -61,11 +61,9 @@ def who_was_sent_it(run: "Run", everyone: "Iterable[Process]", now: int) -> "dic
     """Pids, and when each was started. One that was started since, or may have been, has not had it: a handler may
     start somebody and end."""
     alone = run.settings.single_child
-    return {
-        each.pid: each.started
-        for each in everyone
-        if run.program_pid == (each.pid if alone else each.group) and each.started < now
-    }
+    return proc.identities(
+        each for each in everyone if run.program_pid == (each.pid if alone else each.group) and each.started < now
+    )
 
 
 def ticks() -> int:
@@ -75,7 +73,7 @@ def ticks() -> int:
 
 def has_had_it(run: "Run", process: "Process") -> bool:
     """Whether it got the stop with the program: for many a worker a second one means "now"."""
-    return run.had_stop.get(process.pid) == process.started
+    return process.is_one_of(run.had_stop)
 
 
 def is_deaf(run: "Run", process: "Process", stop: int) -> bool:
@@ -114,5 +112,5 @@ def kill_program(run: "Run") -> None:
         run.events.not_sent(_signal.SIGKILL, -run.program_pid, error)
         return
     run.killed = True
-    program = proc.process(run.program_pid)  # a zombie by now at most, since nobody has reaped it
+    program = proc.seen(run.program_pid)  # a zombie by now at most, since nobody has reaped it
     run.events.killed([program] if program else [], run.settings.forwarded(run.stop))

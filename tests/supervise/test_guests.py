@@ -1,13 +1,15 @@
 """Guests: whom an engine's exec has brought into the container, and who is nobody's child there."""
 
+import contextlib
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support import WITHOUT_KILL, Pyinit, Terminal, children, set_user_id, stop_and_resume, wait_until
+from tests.support import WITHOUT_KILL, Pyinit, Run, Terminal, children, set_user_id, stop_and_resume, wait_until
 
 
 def enter(run_pid: int, *command: str) -> "subprocess.Popen[str]":
@@ -19,25 +21,51 @@ def enter(run_pid: int, *command: str) -> "subprocess.Popen[str]":
 @pytest.mark.parametrize("options", [[], ["--wait-all"]], ids=["drain", "wait-all"])
 def test_f94_what_came_in_by_exec_gets_the_stop_and_time(pyinit: Pyinit, options: "list[str]") -> None:
     script = "trap 'sleep 0.4; echo exec has ended; exit 0' TERM; echo ready; while :; do sleep 0.05; done"
-    with pyinit.start(*options, "--", "sleep", "1000") as run:
-        wait_until(lambda: children(run.pid), "the program runs")
-        with enter(run.pid, "sh", "-c", script) as other:
-            assert other.stdout
-            assert other.stdout.readline() == "ready\n"
-            run.send(signal.SIGTERM)
-            assert run.finish()[0] == 143
-            assert other.stdout.read() == "exec has ended\n"
+    with sleeping(pyinit, *options) as run, enter(run.pid, "sh", "-c", script) as other:
+        assert other.stdout
+        assert other.stdout.readline() == "ready\n"
+        run.send(signal.SIGTERM)
+        assert run.finish()[0] == 143
+        assert other.stdout.read() == "exec has ended\n"
 
 
-BASH = "bash --norc --noprofile -i"
+BASH = ("bash", "--norc", "--noprofile", "-i")
+
+
+def enter_terminal(run_pid: int, *command: str) -> Terminal:
+    """As an engine's `exec -it`."""
+    return Terminal("nsenter", "-t", str(run_pid), "--pid", "--mount", *command)
 
 
 def enter_shell(run_pid: int) -> Terminal:
-    """As an engine's `exec -it` of a shell, at its prompt."""
-    terminal = Terminal("nsenter", "-t", str(run_pid), "--pid", "--mount", *BASH.split())
+    """Of a shell, at its prompt."""
+    terminal = enter_terminal(run_pid, *BASH)
     terminal.type("sleep 1000 & echo $((6 * 7))\n")
     terminal.wait_for("42")
     return terminal
+
+
+def enter_script(run_pid: int, script: str) -> Terminal:
+    """Of a script that has said that it is ready."""
+    terminal = enter_terminal(run_pid, "sh", "-c", script)
+    terminal.wait_for("ready")
+    return terminal
+
+
+@contextlib.contextmanager
+def sleeping(pyinit: Pyinit, *options: str) -> Iterator[Run]:
+    """pyinit with a program that runs, and that any stop ends."""
+    with pyinit.start(*options, "--", "sleep", "1000") as run:
+        wait_until(lambda: children(run.pid), "the program runs")
+        yield run
+
+
+def end_program(run: Run) -> None:
+    """Of one that ends with its standard input."""
+    assert run.process.stdin
+    run.process.stdin.close()
+    run.process.stdin = None
+    wait_until(lambda: not children(run.pid), "the program has ended")
 
 
 @pytest.mark.parametrize(
@@ -49,11 +77,9 @@ def test_f94_a_shell_at_a_prompt_that_came_in_by_exec_is_hung_up(
     pyinit: Pyinit, options: "list[str]", number: int
 ) -> None:
     """It ignores TERM, and nobody else would hang up: the other side of its terminal is the engine's."""
-    with pyinit.start(*options, "--grace", "1000", "--", "sleep", "1000") as run:
-        wait_until(lambda: children(run.pid), "the program runs")
-        with enter_shell(run.pid):
-            run.send(number)
-            status, _, errors = run.finish()
+    with sleeping(pyinit, *options, "--grace", "1000") as run, enter_shell(run.pid):
+        run.send(number)
+        status, _, errors = run.finish()
     assert status == (130 if options[-1:] in (["INT"], ["TERM:INT"]) else 143)
     assert "killed" not in errors
 
@@ -62,12 +88,9 @@ def test_f94_a_shell_at_a_prompt_that_came_in_by_exec_is_hung_up(
 def test_f94_one_that_forgets_it_is_hung_up_again(pyinit: Pyinit, options: "list[str]") -> None:
     """As bash may, if an INT has just made it begin a new prompt."""
     script = "trap '' TERM TSTP; trap '[ $again ] && exit; again=1' HUP; echo re''ady; while :; do sleep 0.05; done"
-    with pyinit.start(*options, "--grace", "1000", "--", "sleep", "1000") as run:
-        wait_until(lambda: children(run.pid), "the program runs")
-        with Terminal("nsenter", "-t", str(run.pid), "--pid", "--mount", "sh", "-c", script) as terminal:
-            terminal.wait_for("ready")
-            run.send(signal.SIGTERM)
-            status, _, errors = run.finish()
+    with sleeping(pyinit, *options, "--grace", "1000") as run, enter_script(run.pid, script):
+        run.send(signal.SIGTERM)
+        status, _, errors = run.finish()
     assert status == 143
     assert "killed" not in errors
 
@@ -76,10 +99,7 @@ def test_f94_such_a_shell_is_hung_up_when_the_program_has_ended_long_before(pyin
     command = ("--wait-all", "--", "sh", "-c", "echo ready; read -r _; exit 5")
     with pyinit.start(*command, stdin=subprocess.PIPE) as run, enter_shell(run.pid):
         run.wait_for("ready\n")
-        assert run.process.stdin
-        run.process.stdin.close()
-        run.process.stdin = None
-        wait_until(lambda: not children(run.pid), "the program has ended")
+        end_program(run)
         run.send(signal.SIGTERM)
         assert run.finish()[0] == 5
 
@@ -107,45 +127,41 @@ JOB = "sh -c 'trap \"sleep 1; : >SAVED; exit\" TERM; echo $((6 * 7)); while :; d
 
 @pytest.mark.parametrize("behind", ["", " &"], ids=["foreground", "background"])
 @pytest.mark.parametrize(
-    ("shell", "typed"), [(BASH, ""), ("dash -i", ""), (BASH, "dash -i\n")], ids=["bash", "dash", "dash-in-bash"]
+    ("shell", "typed"), [(BASH, ""), (("dash", "-i"), ""), (BASH, "dash -i\n")], ids=["bash", "dash", "dash-in-bash"]
 )
 def test_f94_what_such_a_shell_runs_gets_its_time(
-    pyinit: Pyinit, tmp_path: Path, shell: str, typed: str, behind: str
+    pyinit: Pyinit, tmp_path: Path, shell: "tuple[str, ...]", typed: str, behind: str
 ) -> None:
     """A shell that is hung up hands that on to its jobs, which would cut them off."""
     saved = tmp_path / "saved"
-    with pyinit.start("--grace", "1000", "--", "sleep", "1000") as run:
-        wait_until(lambda: children(run.pid), "the program runs")
-        with Terminal("nsenter", "-t", str(run.pid), "--pid", "--mount", *shell.split()) as terminal:
-            terminal.type(typed + JOB.replace("SAVED", str(saved)) + behind + "\n")
-            terminal.wait_for("42")
-            run.send(signal.SIGTERM)
-            status, _, errors = run.finish()
+    with sleeping(pyinit, "--grace", "1000") as run, enter_terminal(run.pid, *shell) as terminal:
+        terminal.type(typed + JOB.replace("SAVED", str(saved)) + behind + "\n")
+        terminal.wait_for("42")
+        run.send(signal.SIGTERM)
+        status, _, errors = run.finish()
     assert status == 143
     assert "killed" not in errors
     assert saved.exists()
 
 
 @pytest.mark.parametrize(
-    ("command", "typed", "shown"),
+    ("command", "typed"),
     [
-        (BASH, "while :; do sleep 1; echo $((6 * 7)); done\n", "42"),
-        (BASH, "unshare --fork bash --norc -i\necho $((6 * 7))\n", "42"),
-        (f"unshare --fork {BASH}", "echo $((6 * 7))\n", "42"),
+        (BASH, "while :; do sleep 1; echo $((6 * 7)); done\n"),
+        (BASH, "unshare --fork bash --norc -i\necho $((6 * 7))\n"),
+        (("unshare", "--fork", *BASH), "echo $((6 * 7))\n"),
     ],
     ids=["loop", "waited-for", "by-one-that-waits"],
 )
 def test_f94_a_shell_is_hung_up_whatever_it_starts_and_whoever_waits_for_it(
-    pyinit: Pyinit, command: str, typed: str, shown: str
+    pyinit: Pyinit, command: "tuple[str, ...]", typed: str
 ) -> None:
     """As a loop at the prompt, whose next command never had the stop, and sudo, which ends behind its shell."""
-    with pyinit.start("--grace", "1000", "--", "sleep", "1000") as run:
-        wait_until(lambda: children(run.pid), "the program runs")
-        with Terminal("nsenter", "-t", str(run.pid), "--pid", "--mount", *command.split()) as terminal:
-            terminal.type(typed)
-            terminal.wait_for(shown)
-            run.send(signal.SIGTERM)
-            status, _, errors = run.finish()
+    with sleeping(pyinit, "--grace", "1000") as run, enter_terminal(run.pid, *command) as terminal:
+        terminal.type(typed)
+        terminal.wait_for("42")
+        run.send(signal.SIGTERM)
+        status, _, errors = run.finish()
     assert status == 143
     assert "killed" not in errors
 
@@ -160,53 +176,40 @@ PROMPT = "trap : INT; echo re''ady; while :; do sleep 0.05; done"
 )
 def test_f94_to_whom_an_int_ends_a_line_gets_term(pyinit: Pyinit, options: "list[str]", number: int) -> None:
     """As psql, where the image of its server stops with INT, or a Python at its prompt."""
-    with pyinit.start(*options, "--grace", "1000", "--", "sleep", "1000") as run:
-        wait_until(lambda: children(run.pid), "the program runs")
-        with Terminal("nsenter", "-t", str(run.pid), "--pid", "--mount", "sh", "-c", PROMPT) as terminal:
-            terminal.wait_for("ready")
-            run.send(number)
-            status, _, errors = run.finish()
+    with sleeping(pyinit, *options, "--grace", "1000") as run, enter_script(run.pid, PROMPT):
+        run.send(number)
+        status, _, errors = run.finish()
     assert status == 130
     assert "killed" not in errors
 
 
 def test_f94_so_it_is_when_the_program_has_ended_long_before(pyinit: Pyinit) -> None:
-    with pyinit.start("--wait-all", "--", "sh", "-c", "read -r _; exit 5", stdin=subprocess.PIPE) as run:
-        wait_until(lambda: children(run.pid), "the program runs")
-        with Terminal("nsenter", "-t", str(run.pid), "--pid", "--mount", "sh", "-c", PROMPT) as terminal:
-            terminal.wait_for("ready")
-            assert run.process.stdin
-            run.process.stdin.close()
-            run.process.stdin = None
-            wait_until(lambda: not children(run.pid), "the program has ended")
-            run.send(signal.SIGINT)
-            assert run.finish()[0] == 5
+    command = ("--wait-all", "--", "sh", "-c", "echo ready; read -r _; exit 5")
+    with pyinit.start(*command, stdin=subprocess.PIPE) as run, enter_script(run.pid, PROMPT):
+        run.wait_for("ready\n")
+        end_program(run)
+        run.send(signal.SIGINT)
+        assert run.finish()[0] == 5
 
 
 def test_f94_who_ignores_term_and_is_no_shell_is_not_hung_up(pyinit: Pyinit, tmp_path: Path) -> None:
     """To many a daemon HUP means to read its files again, and a script may have a reason to ignore TERM."""
     hung_up = tmp_path / "hung-up"
     script = f"trap '' TERM; trap ': >{hung_up}' HUP; echo re''ady; while :; do sleep 0.05; done"
-    with pyinit.start("--grace", "1", "--", "sleep", "1000") as run:
-        wait_until(lambda: children(run.pid), "the program runs")
-        with Terminal("nsenter", "-t", str(run.pid), "--pid", "--mount", "sh", "-c", script) as terminal:
-            terminal.wait_for("ready")
-            run.send(signal.SIGTERM)
-            assert "did not end" in run.finish()[2]
+    with sleeping(pyinit, "--grace", "1") as run, enter_script(run.pid, script):
+        run.send(signal.SIGTERM)
+        assert "did not end" in run.finish()[2]
     assert not hung_up.exists()
 
 
 def test_what_is_due_at_once_is_done_once(pyinit: Pyinit) -> None:
     """pyinit was paused over two deadlines, of which the first waits for the killed, and so looks at the second."""
     script = "trap '' TERM TSTP; trap 'echo hung''up' HUP; echo re''ady; while :; do sleep 0.05; done"
-    with pyinit.start("--wait-all", "--stop-timeout", "4", "--", "sleep", "1000") as run:
-        wait_until(lambda: children(run.pid), "the program runs")
-        with Terminal("nsenter", "-t", str(run.pid), "--pid", "--mount", "sh", "-c", script) as terminal:
-            terminal.wait_for("ready")
-            run.send(signal.SIGTERM)
-            terminal.wait_for("(?s)hungup.*hungup")  # from now on that is the second of the two
-            stop_and_resume(run.pid, 4)
-            status, _, errors = run.finish()
+    with sleeping(pyinit, "--wait-all", "--stop-timeout", "4") as run, enter_script(run.pid, script) as terminal:
+        run.send(signal.SIGTERM)
+        terminal.wait_for("(?s)hungup.*hungup")  # from now on that is the second of the two
+        stop_and_resume(run.pid, 4)
+        status, _, errors = run.finish()
     assert status == 143
     assert "internal error" not in errors
 
@@ -230,14 +233,11 @@ def test_each_further_stop_hangs_up_no_more_often(pyinit: Pyinit, tmp_path: Path
     counted = tmp_path / "counted"
     counted.touch()
     script = f"trap '' TERM TSTP; trap 'echo >>{counted}' HUP; echo re''ady; while :; do sleep 0.01; done"
-    with pyinit.start("--wait-all", "--", "sleep", "1000") as run:
-        wait_until(lambda: children(run.pid), "the program runs")
-        with Terminal("nsenter", "-t", str(run.pid), "--pid", "--mount", "sh", "-c", script) as terminal:
-            terminal.wait_for("ready")
-            for number in range(10):
-                run.send(signal.SIGTERM)
-                wait_until(lambda: counted.stat().st_size > number, "it is hung up")  # noqa: B023  # called at once
-            begun, before = time.monotonic(), counted.stat().st_size
-            wait_until(lambda: counted.stat().st_size >= before + 10, "it is hung up ten times more")
-            assert time.monotonic() - begun > 1
-            run.process.kill()
+    with sleeping(pyinit, "--wait-all") as run, enter_script(run.pid, script):
+        for number in range(10):
+            run.send(signal.SIGTERM)
+            wait_until(lambda: counted.stat().st_size > number, "it is hung up")  # noqa: B023  # called at once
+        begun, before = time.monotonic(), counted.stat().st_size
+        wait_until(lambda: counted.stat().st_size >= before + 10, "it is hung up ten times more")
+        assert time.monotonic() - begun > 1
+        run.process.kill()
