@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import NAMESPACE, Pyinit, Terminal, probe
+from tests.support import NAMESPACE, Pyinit, Terminal, probe, wait_until, waits_for_signals
 from tests.support.identity import Etc
 
 # Lists the descriptors that it was started with. The one that listing takes is closed by the time of `print`.
@@ -93,6 +93,7 @@ def test_pid_1_shows_the_environment_that_the_engine_gave_and_no_directory(
     command = ("sh", "-c", "echo ready; exec sleep 60")
     with pyinit.start(*options, "--", *command, wrapper=etc.mounted, env=environment, cwd=tmp_path) as run:
         run.wait_for("ready\n")
+        wait_until(lambda: waits_for_signals(run.pid), "pyinit waits")
         found = Path(f"/proc/{run.pid}/environ").read_bytes().rstrip(b"\0").split(b"\0")
         directory = Path(f"/proc/{run.pid}/cwd").readlink()
     expected = {f"{name}={value}".encode() for name, value in environment.items()}
